@@ -1,0 +1,1 @@
+"""The embedded SGE VoIP API over HTTP: one module a resource."""

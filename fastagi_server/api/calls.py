@@ -1,0 +1,139 @@
+"""Calls over HTTP (contract A.1.1)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from fastagi_server.api.answers import json_answer
+from fastagi_server.api.bodies import (
+    AcceptRequest,
+    CallBody,
+    CallEventBody,
+    CallRequest,
+    EndRequest,
+    call_body,
+    event_body,
+)
+from fastagi_server.api.context import AuthenticatedRoute, caller_of, services_of
+from fastagi_server.api.openapi import SECURITY, refusals
+from fastagi_server.calls.models import EndFacts
+
+MAX_LISTED = 500
+"""Calls in one answer. Rows are read on the event loop, at about 20 microseconds each."""
+
+router = APIRouter(prefix="/calls", tags=["calls"], route_class=AuthenticatedRoute)
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Names this request: repeated with the same key it has no second effect",
+    ),
+]
+
+
+# Routes are tried in this order: what is asked most stands first.
+
+
+@router.get(
+    "/{call_id}",
+    name="get_call",
+    summary="Get a call",
+    response_model=CallBody,
+    responses=refusals(401, 403, 404, 503),
+    openapi_extra=SECURITY,
+)
+async def get_call(request: Request, call_id: str) -> Response:
+    """Get one call, active or ended."""
+    return json_answer(call_body(await services_of(request).calls.get(call_id, caller_of(request))))
+
+
+@router.post(
+    "",
+    name="create_call",
+    summary="Create a call, or adopt a live channel",
+    status_code=201,
+    response_model=CallBody,
+    responses={
+        200: {"model": CallBody, "description": "The call exists since an earlier request"},
+        **refusals(400, 401, 403, 408, 413, 415, 422, 502, 503),
+    },
+    openapi_extra=SECURITY,
+)
+async def create_call(
+    request: Request, body: CallRequest, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Create a call between the caller and the participants.
+
+    With `metadata.asterisk_call_id` the call is the channel of that unique id, which the PBX has
+    already: `metadata.asterisk_channel_id` is the same id, and every request for that channel
+    gives the same call. Only keys of the telephone system may do that.
+    """
+    registry = services_of(request).calls
+    call, is_new = await registry.create(body.order(), caller_of(request), idempotency_key)
+    return json_answer(call_body(call), 201 if is_new else 200)
+
+
+@router.get(
+    "",
+    name="list_calls",
+    summary="List active calls, newest first",
+    response_model=list[CallBody],
+    responses=refusals(401, 403, 422, 503),
+    openapi_extra=SECURITY,
+)
+async def list_calls(
+    request: Request, limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 100
+) -> Response:
+    """List the calls that have not ended: the caller's own, or all for a trusted key."""
+    calls = await services_of(request).calls.active(caller_of(request), limit)
+    return json_answer([call_body(call) for call in calls])
+
+
+@router.get(
+    "/{call_id}/events",
+    name="get_call_events",
+    summary="Get the log of a call",
+    response_model=list[CallEventBody],
+    responses=refusals(401, 403, 404, 503),
+    openapi_extra=SECURITY,
+)
+async def get_call_events(request: Request, call_id: str) -> Response:
+    """Get what happened to the call, oldest first."""
+    events = await services_of(request).calls.events(call_id, caller_of(request))
+    return json_answer([event_body(event) for event in events])
+
+
+@router.post(
+    "/{call_id}/accept",
+    name="accept_call",
+    summary="Note that a call was answered",
+    response_model=CallBody,
+    responses=refusals(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
+    openapi_extra=SECURITY,
+)
+async def accept_call(
+    request: Request, call_id: str, body: AcceptRequest | None = None
+) -> Response:
+    """Make the call connected. A call that was answered already stays as it is."""
+    answered_at = None if body is None else body.answered_at
+    call = await services_of(request).calls.accept(call_id, caller_of(request), answered_at)
+    return json_answer(call_body(call))
+
+
+@router.post(
+    "/{call_id}/end",
+    name="end_call",
+    summary="End a call",
+    response_model=CallBody,
+    responses=refusals(400, 401, 403, 404, 408, 413, 415, 422, 503),
+    openapi_extra=SECURITY,
+)
+async def end_call(request: Request, call_id: str, body: EndRequest | None = None) -> Response:
+    """End the call and record what the PBX measured. An ended call stays as it is."""
+    facts = EndFacts() if body is None else body.facts()
+    call = await services_of(request).calls.end(call_id, caller_of(request), facts)
+    return json_answer(call_body(call))

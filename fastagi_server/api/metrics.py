@@ -1,0 +1,20 @@
+"""The measures for Prometheus (Decision 14); for anybody who can reach them, as documented."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from fastagi_server.api.context import services_of
+from fastagi_server.telemetry.prometheus import CONTENT_TYPE, render
+
+router = APIRouter(prefix="/metrics", tags=["metrics"])
+
+
+@router.get(
+    "/prometheus",
+    name="metrics_prometheus",
+    summary="All measures, in text format 0.0.4",
+    response_class=PlainTextResponse,
+)
+async def prometheus(request: Request) -> Response:
+    """Expose the measures of this process."""
+    return Response(render(services_of(request).measures), media_type=CONTENT_TYPE)

@@ -1,0 +1,1 @@
+"""What an SGE call is and what may happen to it; no I/O."""

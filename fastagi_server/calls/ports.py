@@ -1,0 +1,73 @@
+"""What this topic needs from the outside; the store and the PBX's wire provide it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fastagi_server.calls.models import Call, CallEvent
+
+Decision = Callable[[Call], tuple[Call, CallEvent] | None]
+"""Looks at a call as it is now and says what it becomes, with the event to log; None to leave it.
+Refuses by raising. It may be run again on a newer state, so it must be pure."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A client's name for one request: whose it is, and what the request meant."""
+
+    identity: str
+    key: str
+    fingerprint: bytes
+
+
+class CallReader(Protocol):
+    """Reads the records of calls."""
+
+    async def get(self, call_id: str) -> Call | None:
+        """The call with this id, if there is one."""
+        ...
+
+    async def active(self, party: str | None, limit: int) -> Sequence[Call]:
+        """At most `limit` calls that have not ended, newest first; of one party, or of all."""
+        ...
+
+    async def events(self, call_id: str) -> Sequence[CallEvent]:
+        """The log of a call, oldest first; empty when there is no such call."""
+        ...
+
+
+class CallWriter(Protocol):
+    """Changes the records of calls; each method is one transaction."""
+
+    async def create(
+        self, call: Call, event: CallEvent, key: IdempotencyKey | None
+    ) -> tuple[Call, bool]:
+        """Record a new call, or find the one that this is a repetition of.
+
+        A repetition has the same key, or the same channel. Returns the recorded call and whether
+        it is new. Raises KeyReusedError.
+        """
+        ...
+
+    async def change(self, call_id: str, decide: Decision) -> tuple[Call, CallEvent | None]:
+        """Apply a decision to the present state and log it, if it changes anything.
+
+        Returns the call as it is now and the event that was logged. Raises CallNotFoundError.
+        """
+        ...
+
+    async def discard(self, call_id: str) -> None:
+        """Forget a call that never was, with its log and its key."""
+        ...
+
+
+class CallRecords(CallReader, CallWriter, Protocol):
+    """Both halves."""
+
+
+class CallControl(Protocol):
+    """Makes the PBX place a call."""
+
+    async def originate(self, call: Call) -> None:
+        """Ring the participants; the channel's id is the call's. Raises PbxError."""
+        ...

@@ -1,0 +1,86 @@
+"""What may happen to a call, as a table, and the functions that make it happen.
+
+Laws:
+1. A trigger missing from the table for a status is refused.
+2. A trigger that leads to the status the call already has changes nothing: accept, hold, resume
+   and end may all be repeated.
+3. Nothing leaves `ended`.
+4. What the PBX measured is never overwritten, and `answered_at` is never lost.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from fastagi_server.calls.errors import CallEndedError
+from fastagi_server.calls.models import Call, CallStatus, EndFacts
+
+
+class Trigger(StrEnum):
+    """What moves a call: a request of a party or an event of the PBX."""
+
+    RING = "ring"
+    ACCEPT = "accept"
+    HOLD = "hold"
+    RESUME = "resume"
+    END = "end"
+
+
+_S, _T = CallStatus, Trigger
+
+TABLE: Mapping[tuple[CallStatus, Trigger], CallStatus] = MappingProxyType(
+    {
+        (_S.INITIATING, _T.RING): _S.RINGING,
+        (_S.INITIATING, _T.ACCEPT): _S.CONNECTED,
+        (_S.INITIATING, _T.END): _S.ENDED,
+        (_S.RINGING, _T.RING): _S.RINGING,
+        (_S.RINGING, _T.ACCEPT): _S.CONNECTED,
+        (_S.RINGING, _T.END): _S.ENDED,
+        (_S.CONNECTED, _T.ACCEPT): _S.CONNECTED,
+        (_S.CONNECTED, _T.HOLD): _S.ON_HOLD,
+        (_S.CONNECTED, _T.RESUME): _S.CONNECTED,
+        (_S.CONNECTED, _T.END): _S.ENDED,
+        (_S.ON_HOLD, _T.ACCEPT): _S.ON_HOLD,
+        (_S.ON_HOLD, _T.HOLD): _S.ON_HOLD,
+        (_S.ON_HOLD, _T.RESUME): _S.CONNECTED,
+        (_S.ON_HOLD, _T.END): _S.ENDED,
+        (_S.ENDED, _T.END): _S.ENDED,
+    }
+)
+
+
+def accept(call: Call, *, answered_at: datetime, now: datetime) -> Call:
+    """The call answered; the same object when it was already. Raises CallEndedError."""
+    status = TABLE.get((call.status, Trigger.ACCEPT))
+    if status is None:
+        raise CallEndedError
+    if status is call.status:
+        return call
+    return replace(call, status=status, answered_at=answered_at, updated_at=now)
+
+
+def end(call: Call, facts: EndFacts, *, now: datetime) -> Call:
+    """The call ended with these facts; the same object when it was already."""
+    if call.status is CallStatus.ENDED:
+        return call
+    end_time = facts.ended_at or now
+    return replace(
+        call,
+        status=TABLE[call.status, Trigger.END],
+        end_time=end_time,
+        answered_at=call.answered_at or _answered_before(end_time, facts.answered_ms),
+        hangup_cause=facts.hangup_cause,
+        dial_status=facts.dial_status,
+        ring_ms=facts.ring_ms,
+        answered_ms=facts.answered_ms,
+        updated_at=now,
+    )
+
+
+def _answered_before(end_time: datetime, answered_ms: int | None) -> datetime | None:
+    # The message that the call was answered may have been lost; its duration says so all the same.
+    if not answered_ms:
+        return None
+    return end_time - timedelta(milliseconds=answered_ms)

@@ -1,0 +1,165 @@
+"""The tables. Portable SQL: nothing here may depend on the database that holds them.
+
+Times are microseconds since 1970 in UTC: exact, sortable, and the same in every database. A call
+and its log are kept as history; an idempotency key is only needed as long as somebody may repeat
+a request.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, stored as microseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def bind_processor(
+        self,
+        dialect: Dialect,  # noqa: ARG002 - the same in every database
+    ) -> Callable[..., Any]:
+        """Turns a moment into what is stored."""
+        return _to_microseconds
+
+    def result_processor(
+        self,
+        dialect: Dialect,  # noqa: ARG002 - the same in every database
+        coltype: object,  # noqa: ARG002
+    ) -> Callable[..., datetime | None]:
+        """Turns what is stored into a moment in UTC."""
+        return _from_microseconds
+
+
+class Json(TypeDecorator[Any]):
+    """A value that is only stored and read, never searched, as JSON text."""
+
+    impl = Text
+    cache_ok = True
+
+    def bind_processor(
+        self,
+        dialect: Dialect,  # noqa: ARG002 - the same in every database
+    ) -> Callable[..., str]:
+        """Turns a value into what is stored."""
+        return _to_json
+
+    def result_processor(
+        self,
+        dialect: Dialect,  # noqa: ARG002 - the same in every database
+        coltype: object,  # noqa: ARG002
+    ) -> Callable[..., Any]:
+        """Turns what is stored into a value."""
+        return orjson.loads
+
+
+def _to_microseconds(value: datetime | None) -> int | None:
+    return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+
+def _from_microseconds(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+tables = MetaData()
+
+calls = Table(
+    "calls",
+    tables,
+    Column("id", String(36), primary_key=True),
+    Column("caller_id", String(256), nullable=False),
+    Column("participants", Json, nullable=False),
+    Column("call_type", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("start_time", Moment, nullable=False),
+    Column("answered_at", Moment),
+    Column("end_time", Moment),
+    Column("room_id", String(36)),
+    Column("metadata", Json, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("hangup_cause", Integer),
+    Column("dial_status", String(32)),
+    Column("ring_ms", Integer),
+    Column("answered_ms", Integer),
+    # Both empty for a call that is no channel of a PBX; unique, because one channel is one call.
+    Column("asterisk_system", String(128)),
+    Column("asterisk_unique_id", String(150)),
+    UniqueConstraint("asterisk_unique_id", "asterisk_system", name="one_call_per_channel"),
+    Index("active_calls", "is_active", "start_time", "id"),
+)
+
+call_parties = Table(
+    "call_parties",
+    tables,
+    Column("party", String(256), primary_key=True),
+    Column[str]("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("is_active", Boolean, nullable=False),
+    Column("start_time", Moment, nullable=False),
+    Index("active_calls_of_party", "party", "is_active", "start_time", "call_id"),
+    Index("parties_of_call", "call_id"),
+)
+"""The caller and the participants of each call, to find a party's calls by, newest first."""
+
+call_events = Table(
+    "call_events",
+    tables,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column[str]("call_id", ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("actor", String(256), nullable=False),
+    Column("facts", Json, nullable=False),
+    Index("events_of_call", "call_id", "id"),
+)
+"""Append-only: what happened to each call."""
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    tables,
+    Column("identity", String(256), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column[str]("call_id", ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index("keys_by_age", "created_at"),
+    Index("keys_of_call", "call_id"),
+)
+
+api_keys = Table(
+    "api_keys",
+    tables,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("name", String(256), nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+)
+"""SHA-256 digests of keys. A key has 256 random bits, so that there is nothing to guess and a slow
+hash would protect nothing."""

@@ -1,0 +1,187 @@
+"""Opening a database, and the promises it makes."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Select, inspect, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateTable
+
+from fastagi_server.store import calls as stored_calls
+from fastagi_server.store import schema
+from fastagi_server.store.database import SqliteDatabase, open_database
+from fastagi_server.store.errors import StoreBusyError, StoreUnavailableError
+
+
+def pragma(name: str) -> Select[tuple[str]]:
+    """A query for one setting of the connection."""
+    return select(text(f"* FROM pragma_{name}"))
+
+
+async def setting(database: SqliteDatabase, name: str) -> object:
+    """The setting as reads see it."""
+    return await database.read(lambda connection: connection.execute(pragma(name)).scalar_one())
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A database in a folder that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'state' / 'calls.db'}"
+
+
+async def test_opening_makes_the_file(url: str, tmp_path: Path) -> None:
+    """The folder and the tables are made, and nobody but the owner may read the file or its log."""
+    database = open_database(url)
+    await database.write(lambda connection: connection.execute(schema.calls.delete()).close())
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "state").iterdir()}
+    await database.close()
+    assert modes == {"calls.db": "0o600", "calls.db-wal": "0o600", "calls.db-shm": "0o600"}
+
+
+async def test_settings_of_connections(url: str) -> None:
+    """The file has a write-ahead log, commits reach the disk, and references are checked."""
+    database = open_database(url)
+    assert await setting(database, "journal_mode") == "wal"
+    assert await setting(database, "synchronous") == 2
+    assert await setting(database, "foreign_keys") == 1
+    assert await setting(database, "busy_timeout") == 50
+    assert await setting(database, "journal_size_limit") == 64 * 1024 * 1024
+    waits = await database.write(
+        lambda connection: connection.execute(pragma("busy_timeout")).scalar_one()
+    )
+    assert waits == 2000
+    await database.close()
+
+
+async def test_opening_again(url: str) -> None:
+    """A database that exists is opened as it is."""
+    first = open_database(url)
+    second = open_database(url)
+    await first.ping()
+    await second.ping()
+    await first.close()
+    await second.close()
+
+
+@pytest.mark.parametrize(
+    ("bad_url", "complaint"),
+    [
+        ("nonsense", "cannot be read"),
+        ("postgresql://user:secret@host/db", "must be sqlite:///<file>, not postgresql"),
+        ("sqlite://", "must be sqlite:///<file>"),
+        ("sqlite:///:memory:", "must be sqlite:///<file>"),
+    ],
+)
+def test_urls_that_are_refused(bad_url: str, complaint: str) -> None:
+    """A URL that names no file is refused without showing its password."""
+    with pytest.raises(StoreUnavailableError, match=complaint) as refusal:
+        open_database(bad_url)
+    assert "secret" not in str(refusal.value)
+
+
+def test_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    """A path that is a folder is refused in words."""
+    with pytest.raises(StoreUnavailableError, match="Is a directory"):
+        open_database(f"sqlite:///{tmp_path}")
+
+
+def test_file_that_is_no_database(tmp_path: Path) -> None:
+    """A file with something else in it is refused and left alone."""
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear reader, " * 100)
+    with pytest.raises(StoreUnavailableError, match="not a database"):
+        open_database(f"sqlite:///{path}")
+    assert path.read_text().startswith("Dear reader")
+
+
+async def test_read_error_is_mapped(url: str) -> None:
+    """What the driver raises on reading leaves as an error of the store."""
+    database = open_database(url)
+    with pytest.raises(StoreUnavailableError, match="no such table"):
+        await database.read(lambda connection: connection.execute(text("SELECT 1 FROM missing")))
+    await database.close()
+
+
+async def test_reads_see_what_was_committed(url: str) -> None:
+    """A read after a change sees it, though both have connections of their own."""
+    database = open_database(url)
+    await database.write(_add_key)
+    names = await database.read(
+        lambda connection: connection.execute(select(schema.api_keys.c.name)).scalars().all()
+    )
+    assert names == ["n"]
+    await database.close()
+
+
+def _add_key(connection: Connection) -> None:
+    connection.exec_driver_sql("INSERT INTO api_keys VALUES (x'00', 'n', '[]', 0, NULL)")
+
+
+async def test_another_process_holds_the_lock(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reads go on while another process writes; a change is refused when that takes too long."""
+    monkeypatch.setattr("fastagi_server.store.database.LOCK_WAIT_MS", 10)
+    database = open_database(url)
+    other = sqlite3.connect(tmp_path / "state" / "calls.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    await database.ping()
+    with pytest.raises(StoreBusyError):
+        await database.write(_add_key)
+    other.execute("ROLLBACK")
+    other.close()
+    await database.write(_add_key)
+    await database.close()
+
+
+async def test_closed_database(url: str) -> None:
+    """A closed database refuses in the words of the store."""
+    database = open_database(url)
+    await database.close()
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        await database.read(_add_key)
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        await database.write(_add_key)
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        await database.ping()
+
+
+async def test_indexes_are_used(url: str) -> None:
+    """The lists of active calls are read from indexes in their order, without sorting."""
+    database = open_database(url)
+    dialect = sqlite.dialect(paramstyle="named")
+    for query in (stored_calls._ALL_ACTIVE, stored_calls._ACTIVE_OF_PARTY):
+        sql = str(query.compile(dialect=dialect))
+        plan = await database.read(
+            lambda connection, sql=sql: connection.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {sql}", {"limit": 1, "party": "x", "param_1": 0}
+            ).all()
+        )
+        assert any("USING" in row[3] for row in plan)
+        assert not any("TEMP B-TREE" in row[3] for row in plan)
+    await database.close()
+
+
+def test_schema_is_portable() -> None:
+    """Every table can be made in PostgreSQL too."""
+    for table in schema.tables.sorted_tables:
+        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))
+
+
+async def test_every_foreign_key_has_an_index(url: str) -> None:
+    """A call can be discarded without reading whole tables."""
+    database = open_database(url)
+
+    def unindexed(connection: Connection) -> list[str]:
+        inspector = inspect(connection)
+        return [
+            name
+            for name in inspector.get_table_names()
+            for key in inspector.get_foreign_keys(name)
+            if key["constrained_columns"][0]
+            not in {index["column_names"][0] for index in inspector.get_indexes(name)}
+        ]
+
+    assert await database.read(unindexed) == []
+    await database.close()
