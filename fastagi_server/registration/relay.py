@@ -1,0 +1,178 @@
+"""Deliver what waits in the outbox, in order for each call, until it is said or refused."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from fastagi_server.registration import codes
+from fastagi_server.registration.delivery import deliver
+from fastagi_server.registration.ports import (
+    CallsApi,
+    Deliveries,
+    Entry,
+    Leadership,
+    OutboxError,
+    RefusedError,
+    UnavailableError,
+)
+from fastagi_server.telemetry.measures import Measures
+
+log = structlog.get_logger()
+
+FIRST_BACK_OFF_SECONDS = 0.5
+LONGEST_BACK_OFF_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 300.0
+"""However long the API asks us to stay away, we look again after this time."""
+
+OUTBOX_PAUSE_SECONDS = 1.0
+
+
+def back_off_seconds(attempts: int, uniform: Callable[[float, float], float]) -> float:
+    """Time to the next attempt after `attempts` failures: full jitter below a doubling bound."""
+    bound = FIRST_BACK_OFF_SECONDS * 2 ** min(attempts, 30)
+    return uniform(0.0, min(bound, LONGEST_BACK_OFF_SECONDS))
+
+
+class Relay:
+    """Owns the deliveries of one process; `run` works while this process is the leader.
+
+    At most `concurrency` calls at once, one statement a call. A failed attempt is repeated with
+    exponential back-off; after `max_attempts` of them, or at an age of `max_age_seconds`, the
+    entry becomes a dead letter, as does one the API refuses. While the API asks to be left alone
+    (`Retry-After`) or is left alone by the circuit breaker, everything pauses, and goes on with
+    one delivery alone until that has succeeded.
+
+    Appends by this process are seen at once, those of others within `poll_seconds`.
+    """
+
+    def __init__(
+        self,
+        api: CallsApi,
+        deliveries: Deliveries,
+        leadership: Leadership,
+        *,
+        measures: Measures,
+        concurrency: int = 16,
+        deadline_seconds: float = 10.0,
+        max_attempts: int = 1000,
+        max_age_seconds: float = 259_200.0,
+        poll_seconds: float = 0.5,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._api = api
+        self._deliveries = deliveries
+        self._leadership = leadership
+        self._measures = measures
+        self._concurrency = concurrency
+        self._deadline_seconds = deadline_seconds
+        self._max_attempts = max_attempts
+        self._max_age_seconds = max_age_seconds
+        self._poll_seconds = poll_seconds
+        self._uniform = uniform
+        self._in_flight: set[int] = set()
+        self._look = asyncio.Event()
+        self._paused_until = 0.0
+        self._careful = False
+
+    async def run(self) -> None:
+        """Deliver until cancelled; what is under way then is delivered by the next leader."""
+        self._leadership.when_appended(self._look.set)
+        async with self._leadership.leading():
+            log.info("this process delivers the outbox")
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    await self._turn(tasks)
+
+    async def _turn(self, tasks: asyncio.TaskGroup) -> None:
+        self._look.clear()
+        wait_seconds = self._poll_seconds
+        try:
+            backlog = await self._deliveries.backlog(self._concurrency + len(self._in_flight))
+        except OutboxError as error:
+            log.warning("the outbox cannot be read", reason=str(error))
+            await asyncio.sleep(OUTBOX_PAUSE_SECONDS)
+            return
+        self._measures.outbox_depth.set(backlog.pending, "pending")
+        self._measures.outbox_depth.set(backlog.dead, "dead")
+        self._measures.outbox_oldest_seconds.set(backlog.oldest_seconds)
+        for entry in backlog.due:
+            if entry.number not in self._in_flight and self._has_room():
+                self._in_flight.add(entry.number)
+                tasks.create_task(self._work_on(entry))
+        if backlog.next_due_seconds is not None:
+            wait_seconds = min(wait_seconds, max(backlog.next_due_seconds, 0.001))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_seconds):
+                await self._look.wait()
+
+    def _has_room(self) -> bool:
+        if asyncio.get_running_loop().time() < self._paused_until:
+            return False
+        return len(self._in_flight) < (1 if self._careful else self._concurrency)
+
+    async def _work_on(self, entry: Entry) -> None:
+        try:
+            await self._attempt(entry)
+        except OutboxError as error:
+            log.warning("the outbox cannot be written", key=entry.key, reason=str(error))
+            self._pause(OUTBOX_PAUSE_SECONDS)
+        finally:
+            self._in_flight.discard(entry.number)
+            self._look.set()
+
+    async def _attempt(self, entry: Entry) -> None:
+        if entry.statement is None:
+            await self._bury(entry, codes.UNREADABLE)
+            return
+        deadline = asyncio.get_running_loop().time() + self._deadline_seconds
+        try:
+            call = await deliver(
+                self._api, entry.statement, known_call_id=entry.call_id, deadline=deadline
+            )
+        except RefusedError as error:
+            self._careful = False
+            await self._bury(entry, error.code)
+        except UnavailableError as error:
+            await self._postpone(entry, error)
+        except Exception:
+            log.exception("an error of this server", key=entry.key, kind=entry.kind)
+            await self._postpone(entry, UnavailableError(codes.INTERNAL_ERROR))
+        else:
+            self._careful = False
+            await self._deliveries.delivered(entry, call.call_id)
+            self._measures.outbox_entries.add(entry.kind, "delivered")
+            log.info(
+                "delivered from the outbox",
+                kind=entry.kind,
+                key=entry.key,
+                call_id=call.call_id,
+                age_seconds=round(entry.age_seconds, 3),
+            )
+
+    async def _postpone(self, entry: Entry, error: UnavailableError) -> None:
+        if error.retry_after_seconds is not None:
+            self._pause(error.retry_after_seconds)
+        if not error.attempted:
+            return
+        if entry.attempts + 1 >= self._max_attempts or entry.age_seconds >= self._max_age_seconds:
+            await self._bury(entry, codes.UNDELIVERABLE)
+            return
+        seconds = back_off_seconds(entry.attempts, self._uniform)
+        await self._deliveries.postponed(entry, seconds, error.code)
+        self._measures.outbox_entries.add(entry.kind, "postponed")
+        log.debug(
+            "not delivered yet", kind=entry.kind, key=entry.key, code=error.code, seconds=seconds
+        )
+
+    async def _bury(self, entry: Entry, code: str) -> None:
+        await self._deliveries.died(entry, code)
+        self._measures.outbox_entries.add(entry.kind, "dead")
+        log.error("given up: a dead letter", kind=entry.kind, key=entry.key, code=code)
+
+    def _pause(self, seconds: float) -> None:
+        until = asyncio.get_running_loop().time() + min(seconds, LONGEST_PAUSE_SECONDS)
+        self._paused_until = max(self._paused_until, until)
+        self._careful = True

@@ -1,0 +1,239 @@
+"""Put one question to the API: within a deadline, repeated where safe, judged and counted."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import httpx
+import structlog
+
+from fastagi_server.registration import codes
+from fastagi_server.registration.ports import CallsApiError, UnavailableError
+from fastagi_server.sge import verdicts
+from fastagi_server.sge.breaker import Breaker
+from fastagi_server.sge.connection import ResponseTooLargeError, StaleConnectionError
+from fastagi_server.sge.credentials import Credentials
+from fastagi_server.sge.errors import AnswerError
+from fastagi_server.telemetry.measures import Measures
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+ATTEMPTS: Final = 3
+FIRST_PAUSE_SECONDS: Final = 0.05
+
+_REPEATED_STATUSES = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
+_OUTCOME_OK = "ok"
+_OUTCOME_CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request, ready to be sent as often as it takes.
+
+    `operation` is its name in the measures; `key` goes into `Idempotency-Key` when not empty;
+    `one_call` says that the URL names a call.
+    """
+
+    operation: str
+    method: str
+    url: httpx.URL
+    body: bytes = b""
+    key: str = ""
+    one_call: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it came."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class Requester:
+    """Sends questions through `transport`; whichever it is, answers and errors are the same.
+
+    A question is sent at most `ATTEMPTS` times, and again only when the connection could not be
+    made, was closed before a byte of an answer, or the answer was 502, 503 or 504 without a
+    `Retry-After`; all questions are idempotent. A 401 is answered with the new credential, if
+    there is one. An answer's body may have `max_response_bytes`.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        host: bytes,
+        credentials: Credentials,
+        breaker: Breaker,
+        measures: Measures,
+        user_agent: str,
+        max_response_bytes: int,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._transport = transport
+        self._transport_keeps_deadline = bool(getattr(transport, "keeps_deadline", False))
+        self._credentials = credentials
+        self._breaker = breaker
+        self._measures = measures
+        self._max_response_bytes = max_response_bytes
+        self._uniform = uniform
+        self._fixed_headers = [
+            (b"Host", host),
+            (b"User-Agent", user_agent.encode("ascii")),
+            (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"identity"),
+        ]
+
+    async def ask(self, question: Question, read: Callable[[bytes], T], deadline: float) -> T:
+        """What `read` makes of the body of a success; raises `CallsApiError` for all else."""
+        started = asyncio.get_running_loop().time()
+        if started >= deadline:
+            raise UnavailableError(codes.API_TIMEOUT, "no time was left", attempted=False)
+        ticket = self._admitted(question)
+        outcome = _OUTCOME_CANCELLED
+        try:
+            reply = await self._converse(question, deadline)
+            answer = read(reply.body)
+            outcome = _OUTCOME_OK
+        except CallsApiError as error:
+            outcome = error.code
+            raise
+        except AnswerError as error:
+            outcome = codes.API_BAD_ANSWER
+            raise UnavailableError(outcome, str(error)) from error
+        except Exception as error:
+            outcome = codes.API_ERROR
+            raise UnavailableError(outcome, f"in the transport: {error!r}") from error
+        finally:
+            self._settle(ticket, outcome)
+            self._measures.sge_requests.add(question.operation, outcome)
+            seconds = asyncio.get_running_loop().time() - started
+            self._measures.sge_request_seconds.observe(seconds, question.operation)
+        return answer
+
+    def _admitted(self, question: Question) -> int:
+        ticket = self._breaker.admit()
+        if ticket is None:
+            self._measures.sge_requests.add(question.operation, codes.API_BREAKER_OPEN)
+            raise UnavailableError(
+                codes.API_BREAKER_OPEN,
+                retry_after_seconds=self._breaker.wait_seconds,
+                attempted=False,
+            )
+        return ticket
+
+    def _settle(self, ticket: int, outcome: str) -> None:
+        if outcome in verdicts.BREAKER_FAILURES:
+            self._breaker.failed(ticket)
+        elif outcome == _OUTCOME_CANCELLED:
+            self._breaker.abandoned(ticket)
+        else:
+            self._breaker.succeeded(ticket)
+
+    async def _converse(self, question: Question, deadline: float) -> Reply:
+        attempt = 1
+        while True:
+            failure: CallsApiError
+            try:
+                reply = await self._send(question, deadline)
+            except httpx.TransportError as error:
+                failure = verdicts.of_failure(error)
+                pause_seconds = self._pause_after_error(error, attempt)
+            else:
+                verdict = verdicts.of_response(
+                    reply.status, reply.headers, one_call=question.one_call
+                )
+                if verdict is None:
+                    return reply
+                failure = verdict
+                pause_seconds = self._pause_after_reply(reply, failure, attempt)
+            if pause_seconds is None or attempt >= ATTEMPTS:
+                raise failure
+            if asyncio.get_running_loop().time() + pause_seconds >= deadline:
+                raise failure
+            await asyncio.sleep(pause_seconds)
+            attempt += 1
+
+    def _pause_after_error(self, error: httpx.TransportError, attempt: int) -> float | None:
+        """Seconds until the question may be sent again; None when it must not be."""
+        match error:
+            case StaleConnectionError():
+                return 0.0
+            case httpx.ConnectError() | httpx.ConnectTimeout():
+                return self._jittered_pause(attempt)
+            case _:
+                return None
+
+    def _pause_after_reply(
+        self, reply: Reply, failure: CallsApiError, attempt: int
+    ) -> float | None:
+        """The same after an answer that is no success."""
+        if reply.status == HTTPStatus.UNAUTHORIZED and self._credentials.changed():
+            return 0.0
+        asked_to_wait = isinstance(failure, UnavailableError) and failure.retry_after_seconds
+        if reply.status in _REPEATED_STATUSES and not asked_to_wait:
+            return self._jittered_pause(attempt)
+        return None
+
+    def _jittered_pause(self, attempt: int) -> float:
+        return self._uniform(0.0, FIRST_PAUSE_SECONDS * 2**attempt)
+
+    async def _send(self, question: Question, deadline: float) -> Reply:
+        request = httpx.Request(
+            question.method,
+            question.url,
+            headers=self._headers(question),
+            stream=httpx.ByteStream(question.body),
+            extensions={"deadline": deadline},
+        )
+        if self._transport_keeps_deadline:
+            return await self._reply(await self._transport.handle_async_request(request))
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._reply(await self._transport.handle_async_request(request))
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("the deadline passed before the answer was complete") from error
+
+    async def _reply(self, response: httpx.Response) -> Reply:
+        """The response with its body as sent: nothing compressed was asked for."""
+        stream = response.stream
+        if isinstance(stream, httpx.ByteStream):
+            body = b"".join(stream)
+        else:
+            try:
+                body = await self._collected(response)
+            finally:
+                await response.aclose()
+        if len(body) > self._max_response_bytes:
+            raise ResponseTooLargeError("the body is too large")
+        return Reply(response.status_code, response.headers, body)
+
+    async def _collected(self, response: httpx.Response) -> bytes:
+        """The body, or a little more than the limit of it."""
+        body = bytearray()
+        async for piece in response.aiter_raw():
+            body += piece
+            if len(body) > self._max_response_bytes:
+                break
+        return bytes(body)
+
+    def _headers(self, question: Question) -> list[tuple[bytes, bytes]]:
+        headers = self._fixed_headers.copy()
+        credential = self._credentials.header()
+        if credential is not None:
+            headers.append(credential)
+        if question.key:
+            headers.append((b"Idempotency-Key", question.key.encode("ascii")))
+        if question.method == "POST":
+            headers.append((b"Content-Type", b"application/json"))
+            headers.append((b"Content-Length", b"%d" % len(question.body)))
+        return headers
