@@ -1,0 +1,10 @@
+"""Shipped doubles that speak the real protocols, for people who write routes and for our own tests.
+
+* `fake_asterisk.FakeAsterisk` is the Asterisk side of one channel that runs `AGI(agi://...)`;
+* `sge.FakeSge` is an SGE API that obeys, refuses, stalls or lies;
+* `proxy.TcpProxy` sits between two parties and cuts, stalls, delays and trickles;
+* `pytest_plugin` offers the three as fixtures; `caller` is the logic of `fastagi-server call`.
+
+Nothing here imports `fastagi_server.agi`: a double that shared the parser would share its bugs.
+This module imports nothing, so that registering the pytest plugin costs nothing.
+"""

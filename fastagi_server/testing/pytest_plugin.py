@@ -1,0 +1,51 @@
+"""Fixtures for people who write routes; installed with the package, imported only when used.
+
+* `fake_asterisk(...)` makes a `FakeAsterisk`; the test fails at its end if the server did anything
+  to it that would hurt a real PBX. A test that provokes such a thing clears `violations`.
+* `fake_sge` is a `FakeSge`, and `tcp_proxy(host, port)` makes a `TcpProxy`; both are started by
+  `async with`, so that they work with any asyncio plugin for pytest.
+"""
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from fastagi_server.testing.fake_asterisk import FakeAsterisk
+    from fastagi_server.testing.proxy import TcpProxy
+    from fastagi_server.testing.sge import FakeSge
+
+
+@pytest.fixture
+def fake_asterisk() -> "Generator[Callable[..., FakeAsterisk]]":
+    """Make fake Asterisk channels that hold the server to what a PBX survives."""
+    from fastagi_server.testing.fake_asterisk import FakeAsterisk  # noqa: PLC0415 - only if used
+
+    made: list[FakeAsterisk] = []
+
+    def make(script: str = "", **options: Any) -> FakeAsterisk:
+        asterisk = FakeAsterisk(script, **options)
+        made.append(asterisk)
+        return asterisk
+
+    yield make
+    violations = [violation for asterisk in made for violation in asterisk.violations]
+    if violations:
+        pytest.fail("the server would have hurt a real PBX: " + "; ".join(violations))
+
+
+@pytest.fixture
+def fake_sge() -> "FakeSge":
+    """Give an SGE API that obeys until told otherwise; start it by `async with`."""
+    from fastagi_server.testing.sge import FakeSge  # noqa: PLC0415 - only if used
+
+    return FakeSge()
+
+
+@pytest.fixture
+def tcp_proxy() -> "type[TcpProxy]":
+    """Give the class of proxies, to be started by `async with`."""
+    from fastagi_server.testing.proxy import TcpProxy  # noqa: PLC0415 - only if used
+
+    return TcpProxy
