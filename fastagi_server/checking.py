@@ -1,0 +1,83 @@
+"""`fastagi-server check`: the settings in words, and what would stop the server from starting."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+from pydantic import SecretStr
+
+from fastagi_server.fastagi.admission import Admission, UnprotectedBindError
+from fastagi_server.fastagi.endings import OnError
+from fastagi_server.fastagi.router import Router
+from fastagi_server.routes import ROUTES
+from fastagi_server.service import admission_of
+from fastagi_server.settings import Settings
+from fastagi_server.sge.address import normalise_base_url
+from fastagi_server.sge.credentials import open_credentials
+from fastagi_server.sge.errors import SgeError
+
+MASK = "********"
+
+
+def describe_settings(settings: Settings) -> Iterator[str]:
+    """One `NAME=value` line a setting; secrets are a mask, or empty when not set."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            value = MASK if value.get_secret_value() else ""
+        elif isinstance(value, tuple):
+            value = ",".join(map(str, value))
+        yield f"{name.upper()}={'' if value is None else value}"
+
+
+def find_faults(settings: Settings) -> list[str]:
+    """What would stop the server from starting, each in words with the setting to change."""
+    return [
+        *_address_faults(settings, admission_of(settings)),
+        *_route_faults(settings),
+        *_api_faults(settings),
+        *_folder_faults(settings),
+    ]
+
+
+def _address_faults(settings: Settings, admission: Admission) -> Iterator[str]:
+    for host, port in settings.listen_addresses:
+        try:
+            admission.check_bind(host)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            with socket.create_server((host, port), family=family, reuse_port=True):
+                pass
+        except UnprotectedBindError as error:
+            yield f"FASTAGI_LISTEN: {error}"
+        except OSError as error:
+            yield f"FASTAGI_LISTEN: {host}:{port}: {error.strerror}"
+
+
+def _route_faults(settings: Settings) -> Iterator[str]:
+    try:
+        policies = {
+            path: OnError.from_text(text) for path, text in settings.fastagi_on_error.items()
+        }
+        Router(ROUTES, policies=policies)
+    except ValueError as error:
+        yield f"FASTAGI_ON_ERROR: {error}"
+
+
+def _api_faults(settings: Settings) -> Iterator[str]:
+    scheme, value, path = settings.credential
+    try:
+        if not settings.embedded:
+            normalise_base_url(settings.sge_api_url)
+        open_credentials(scheme, value=value, path=path)
+    except SgeError as error:
+        yield f"SGE: {error}"
+    if not settings.embedded and value is None and path is None:
+        yield "SGE_API_URL names a remote API, but there is neither SGE_JWT_TOKEN nor SGE_API_KEY"
+
+
+def _folder_faults(settings: Settings) -> Iterator[str]:
+    folder = settings.fastagi_state_dir
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        yield f"FASTAGI_STATE_DIR: {folder} is not writable"

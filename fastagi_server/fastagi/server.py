@@ -1,0 +1,135 @@
+"""The FastAGI server: listens, admits, and stops in stages."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+
+import structlog
+
+from fastagi_server.fastagi.admission import Admission
+from fastagi_server.fastagi.limits import Deadlines
+from fastagi_server.fastagi.router import Router
+from fastagi_server.fastagi.session import AgiSession, Stop
+from fastagi_server.telemetry.measures import Measures
+
+_log = structlog.stdlib.get_logger("fastagi")
+
+BACKLOG = 65535
+"""The kernel cuts it to net.core.somaxconn. A full backlog costs a caller 2 s and then the call."""
+
+CLOSE_SECONDS = 5.0
+"""How long `close` waits for cancelled routes before it leaves them to the loop's end."""
+
+
+class FastAgiServer:
+    """Serves `router` on any number of addresses.
+
+    `services` is handed to every route and otherwise unknown here.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        services: object,
+        *,
+        measures: Measures,
+        admission: Admission | None = None,
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        self.router = router
+        self.services = services
+        self.measures = measures
+        self.admission = admission or Admission()
+        self.deadlines = deadlines or Deadlines()
+        self.loop = asyncio.get_running_loop()
+        self._sessions: set[AgiSession] = set()
+        self._listeners: list[asyncio.Server] = []
+        self._draining = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # -- listening --
+
+    async def listen(self, host: str, port: int, *, reuse_port: bool = False) -> None:
+        """Accept connections on an address; several calls add up.
+
+        `reuse_port` lets other processes listen on the same port, the kernel sharing out the
+        connections. Raises `UnprotectedBindError` and `OSError`.
+        """
+        self.admission.check_bind(host)
+        listener = await self.loop.create_server(
+            lambda: AgiSession(self), host, port, backlog=BACKLOG, reuse_port=reuse_port or None
+        )
+        self._listeners.append(listener)
+        _log.info("listening", addresses=[f"{h}:{p}" for h, p in self.addresses])
+
+    async def listen_on(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept connections on sockets that are bound already."""
+        for bound in sockets:
+            self.admission.check_bind(bound.getsockname()[0])
+            self._listeners.append(
+                await self.loop.create_server(lambda: AgiSession(self), sock=bound, backlog=BACKLOG)
+            )
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of every listening socket."""
+        return [s.getsockname()[:2] for server in self._listeners for s in server.sockets]
+
+    # -- sessions --
+
+    @property
+    def open_sessions(self) -> int:
+        """Connections open at this moment, refused ones included."""
+        return len(self._sessions)
+
+    def opened(self, session: AgiSession) -> None:
+        """Take a new session into account."""
+        self._sessions.add(session)
+        self._idle.clear()
+        self.measures.agi_sessions_open.set(len(self._sessions))
+
+    def closed(self, session: AgiSession) -> bool:
+        """Forget a session; whether it was known until now."""
+        if session not in self._sessions:
+            return False
+        self._sessions.discard(session)
+        self.measures.agi_sessions_open.set(len(self._sessions))
+        if not self._sessions:
+            self._idle.set()
+        return True
+
+    def refusal(self, transport: asyncio.Transport) -> str:
+        """Why a new connection is refused, "" when it is welcome."""
+        if self._draining:
+            return "draining"
+        peer = str(transport.get_extra_info("peername")[0]) if self.admission.allow else ""
+        return self.admission.refusal(peer, len(self._sessions))
+
+    # -- stopping --
+
+    async def drain(self, seconds: float) -> bool:
+        """Let the open sessions end by themselves; new ones are answered `failure` at once.
+
+        The sockets stay open meanwhile: closing them would reset the connections that wait in the
+        backlog, and a reset counts as success in the dialplan. Whether all ended in time.
+        """
+        self._draining = True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Stop every route that still runs, close the sockets, and wait for the sessions' end."""
+        self._draining = True
+        for session in list(self._sessions):
+            session.stop(Stop.DRAIN)
+        if not await self.drain(CLOSE_SECONDS):
+            for session in list(self._sessions):
+                session.abort()
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()

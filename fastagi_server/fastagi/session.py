@@ -1,0 +1,317 @@
+"""One AGI session over one TCP connection.
+
+The session is the one reader of its socket from connect to close, so that a hang-up is seen while
+the route waits for something else. It runs the route as a task it owns, cancels it when the caller
+hangs up, the budget is used up, the peer breaks the protocol or the server stops, and ends every
+session the same way: the variables in one batch, half-close, read to the end of file, close.
+
+There is one timer per session. Its deadline moves with the stage the session is in, and the timer
+is only set again when it fires too early; most sessions set it once.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from enum import Enum
+from typing import TYPE_CHECKING, cast
+
+import structlog
+
+from fastagi_server.agi.commands import get_full_variable, set_variable
+from fastagi_server.agi.connection import (
+    AgiConnection,
+    Event,
+    HangupReceived,
+    PeerBroke,
+    ReplyReceived,
+    RequestReceived,
+    State,
+    StreamEnded,
+    SyncReceived,
+)
+from fastagi_server.agi.errors import (
+    AgiDeadChannelError,
+    AgiGuardError,
+    AgiHangupError,
+    AgiRemoteError,
+)
+from fastagi_server.agi.request import AgiRequest
+from fastagi_server.fastagi.channel import AgiChannel
+from fastagi_server.fastagi.dialogue import Dialogue
+from fastagi_server.fastagi.endings import CONTINUE, FAILURE, Ending, OnError, completed, failed
+from fastagi_server.fastagi.router import ArgumentError, Route
+
+if TYPE_CHECKING:
+    from fastagi_server.fastagi.server import FastAgiServer
+
+_log = structlog.stdlib.get_logger("fastagi")
+
+
+_NO_ROUTE_RAN = frozenset({"unknown_route", "challenge_failed", "draining", "protocol_error"})
+"""Outcomes that no route's policy speaks for: they always end with AGISTATUS=FAILURE."""
+
+
+class Stop(Enum):
+    """Why a running route is cancelled; the values are codes of `endings.TEXTS`."""
+
+    HANGUP = "hangup"
+    BUDGET = "budget_exceeded"
+    DRAIN = "draining"
+    PROTOCOL = "protocol_error"
+
+
+class AgiSession(asyncio.Protocol):
+    """The life of one connection; see the module."""
+
+    __slots__ = (
+        "_deadline",
+        "_ending",
+        "_loop",
+        "_request",
+        "_route",
+        "_server",
+        "_started",
+        "_stop",
+        "_task",
+        "_timer",
+        "_transport",
+        "connection",
+        "dialogue",
+    )
+
+    dialogue: Dialogue
+    _transport: asyncio.Transport
+    _timer: asyncio.TimerHandle
+
+    def __init__(self, server: "FastAgiServer") -> None:
+        self._server = server
+        self._loop = server.loop
+        self.connection = AgiConnection()
+        self._task: asyncio.Task[None] | None = None
+        self._request: AgiRequest | None = None
+        self._route: Route | None = None
+        self._stop: Stop | None = None
+        self._ending: Ending | None = None
+
+    # -- the transport's side --
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Admit the connection or refuse it in words, at once."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._started = self._loop.time()
+        seconds = self._server.deadlines.environment
+        self._deadline = self._started + seconds
+        self._timer = self._loop.call_later(seconds, self._on_timer)
+        self._server.opened(self)
+        reason = self._server.refusal(self._transport)
+        if reason:
+            self._refuse(reason)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the bytes to the state machine and act on what they mean."""
+        for event in self.connection.receive_data(data):
+            self._on_event(event)
+
+    def eof_received(self) -> bool:
+        """Asterisk is done. The transport is kept until the route is, too."""
+        for event in self.connection.receive_eof():
+            self._on_event(event)
+        if self._ending is not None:
+            self._transport.close()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """The connection is gone, by us or by the peer."""
+        self._timer.cancel()
+        for event in self.connection.receive_eof():
+            self._on_event(event)
+        self._forget()
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case ReplyReceived(reply):
+                self.dialogue.receive(reply)
+            case SyncReceived():
+                self.dialogue.receive(None)
+            case RequestReceived(request):
+                self._begin(request)
+            case HangupReceived():
+                self.stop(Stop.HANGUP)
+            case StreamEnded():
+                self._on_stream_ended()
+            case PeerBroke(error):
+                self._on_peer_broke(error)
+
+    # -- the stages --
+
+    def _begin(self, request: AgiRequest) -> None:
+        self._request = request
+        self.dialogue = Dialogue(
+            self.connection, self._transport, self._loop, self._server.deadlines.settle
+        )
+        self._route = self._server.router.find(request.path)
+        budget = self._route.budget_seconds if self._route else None
+        self._set_deadline(budget)
+        self._task = self._loop.create_task(self._serve(request))
+
+    async def _serve(self, request: AgiRequest) -> None:
+        try:
+            ending = await self._run_route(request)
+        except asyncio.CancelledError:
+            if self._stop is None or self._task is None:
+                raise  # the loop is shutting down: not ours to swallow
+            self._task.uncancel()
+            ending = failed(self._stop.value)
+        self._finish(ending)
+        self._forget()
+
+    async def _run_route(self, request: AgiRequest) -> Ending:
+        route, channel = self._route, AgiChannel(self.dialogue, request)
+        if route is None:
+            return failed("unknown_route")
+        try:
+            if self._server.admission.secret and not await self._is_authentic(channel):
+                return failed("challenge_failed")
+            parameters = route.bind(request)
+            return completed(await route.handler(channel, self._server.services, **parameters))
+        except ArgumentError as error:
+            _log.warning("bad_argument", route=route.path, reason=str(error))
+            return failed("bad_argument")
+        except (AgiHangupError, AgiDeadChannelError):
+            return failed("hangup")
+        except AgiRemoteError as error:
+            self._server.measures.agi_protocol_errors.add(error.kind)
+            return failed("protocol_error")
+        except Exception:  # noqa: BLE001 - a route's bug must not cost the caller his ending
+            _log.exception("route_failed", route=route.path, unique_id=request.unique_id)
+            return failed("internal_error")
+
+    async def _is_authentic(self, channel: AgiChannel) -> bool:
+        nonce = secrets.token_hex(16)
+        expected = hashlib.sha1(  # noqa: S324 - SHA1 and MD5 are what Asterisk can compute
+            f"{self._server.admission.secret}:{nonce}".encode()
+        ).hexdigest()
+        answer = await channel.execute(get_full_variable(f"${{SHA1(${{SGE_AGI_SECRET}}:{nonce})}}"))
+        return hmac.compare_digest(answer.encode(), expected.encode())
+
+    def _finish(self, ending: Ending) -> None:
+        """Write the last batch and half-close; the rest happens as the peer's bytes come."""
+        self._ending = ending
+        if self.connection.state is State.CLOSED:
+            self._transport.close()
+        else:
+            self._half_close(self._last_batch(ending, self._policy(ending)))
+
+    def _policy(self, ending: Ending) -> OnError:
+        if ending.outcome in _NO_ROUTE_RAN:
+            return FAILURE
+        if self._route is None or not ending.failed:
+            return CONTINUE
+        return self._server.router.policy(self._route)
+
+    def _last_batch(self, ending: Ending, policy: OnError) -> bytes:
+        failure = (ending.code or ending.outcome) if policy.action == "failure" else ""
+        targets = () if self.connection.dead else policy.commands()
+        try:
+            commands = [set_variable(name, value) for name, value in ending.variables.items()]
+            return self.connection.finish([*commands, *targets], failure)
+        except AgiGuardError as error:
+            _log.error("variable_refused", reason=str(error))
+            self._ending = ending = failed("unwritable_variable")
+            commands = [set_variable(name, value) for name, value in ending.variables.items()]
+            return self.connection.finish([*commands, *targets], failure)
+
+    def _half_close(self, data: bytes) -> None:
+        self._set_deadline(self._server.deadlines.linger)
+        self._transport.write(data)
+        self._transport.write_eof()
+
+    def _refuse(self, reason: str) -> None:
+        """Answer `failure` before a route ran; what Asterisk still sends is read and dropped."""
+        self._server.measures.agi_refused.add(reason)
+        self._ending = Ending(reason)
+        self._half_close(self.connection.finish((), reason))
+
+    # -- what goes wrong --
+
+    def stop(self, reason: Stop) -> None:
+        """Cancel the route, unless it has ended or is being stopped already."""
+        if self._task is None or self._stop is not None or self._ending is not None:
+            return
+        self._stop = reason
+        self._set_deadline(self._server.deadlines.dead_zone)
+        self._task.cancel()
+
+    def abort(self) -> None:
+        """Drop the connection now; the last resort of a deadline and of shutdown."""
+        self._server.measures.drops.add("agi_session")
+        if self._task is not None:
+            self._task.cancel()
+        self._transport.abort()
+
+    def _on_stream_ended(self) -> None:
+        if self._task is None:
+            self._ending = self._ending or Ending("disconnected")
+            return
+        self.dialogue.fail(AgiHangupError("Asterisk closed the connection"))
+        self.stop(Stop.HANGUP)
+
+    def _on_peer_broke(self, error: AgiRemoteError) -> None:
+        self._server.measures.agi_protocol_errors.add(error.kind)
+        _log.warning("agi_protocol_error", reason=str(error), route=self._path)
+        if self._task is not None:
+            self.stop(Stop.PROTOCOL)
+        elif self.connection.state is not State.CLOSED:
+            self._refuse("protocol_error")
+        else:
+            self._ending = Ending("protocol_error")
+
+    def _on_timer(self) -> None:
+        remaining = self._deadline - self._loop.time()
+        if remaining > 0:
+            self._timer = self._loop.call_later(remaining, self._on_timer)
+        elif self._task is None and self._ending is None:
+            self._refuse("environment_timeout")
+        elif self._ending is None and self._stop is None:
+            self.stop(Stop.BUDGET)
+        elif self._ending is not None and not self._transport.get_write_buffer_size():
+            self._transport.close()
+        else:
+            self.abort()
+
+    def _set_deadline(self, seconds: float | None) -> None:
+        """Move the session's deadline; None means that only the call itself ends it."""
+        if seconds is None:
+            self._deadline = float("inf")
+            self._timer.cancel()
+            return
+        self._deadline = self._loop.time() + seconds
+        if self._timer.cancelled() or self._timer.when() > self._deadline:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._on_timer)
+
+    # -- the end --
+
+    @property
+    def _path(self) -> str:
+        return self._route.path if self._route else "none"
+
+    def _forget(self) -> None:
+        """Count and log the session once both its connection and its route are done."""
+        running = self._task is not None and self._ending is None
+        if running or not self._transport.is_closing() or not self._server.closed(self):
+            return
+        ending = self._ending or Ending("disconnected")
+        seconds = self._loop.time() - self._started
+        self._server.measures.agi_sessions.add(self._path, ending.outcome)
+        self._server.measures.agi_session_seconds.observe(seconds, self._path)
+        _log.info(
+            "agi_session",
+            route=self._path,
+            outcome=ending.outcome,
+            status=ending.variables.get("SGE_STATUS", ""),
+            code=ending.code,
+            unique_id=self._request.unique_id if self._request else "",
+            ms=round(seconds * 1000, 1),
+        )

@@ -1,0 +1,64 @@
+"""`end`: the call is over."""
+
+from datetime import UTC, datetime
+
+from fastagi_server.fastagi.channel import AgiChannel
+from fastagi_server.fastagi.router import Variables, route
+from fastagi_server.registration.models import Ending
+from fastagi_server.routes.answers import outcome_variables
+from fastagi_server.routes.register import registration_of
+from fastagi_server.services import Services
+
+_READ = (
+    "SGE_CALL_ID",
+    "DIALSTATUS",
+    "HANGUPCAUSE",
+    "RINGTIME_MS",
+    "ANSWEREDTIME_MS",
+    "CHANNEL(linkedid)",
+)
+"""What Dial and the channel leave behind; all can be read from a dead channel."""
+
+
+@route("end")
+async def end(
+    channel: AgiChannel,
+    services: Services,
+    *,
+    call: str = "",
+    uniqueid: str = "",
+    system: str = "",
+    dialled: str = "",
+    participant: str = "",
+) -> Variables:
+    """Tell SGE that a call is over, and how it went.
+
+    Made for a hang-up handler or the `h` extension: cause, dial status, ringing and talking time
+    are read from the channel. A call that SGE does not know yet is registered and ended, for which
+    `dialled` and `participant` mean what they mean to `register`. Sets SGE_STATUS, SGE_ERROR and
+    SGE_ERROR_CODE.
+    """
+    facts = await channel.get_variables(*_READ)
+    registration = registration_of(
+        channel.request,
+        services,
+        participant=participant,
+        linked_id=facts["CHANNEL(linkedid)"],
+        system=system,
+        dialled=dialled or channel.request.known("agi_dnid"),
+        unique_id=uniqueid,
+    )
+    ending = Ending(
+        registration,
+        call_id=call or facts["SGE_CALL_ID"] or None,
+        hangup_cause=_number(facts["HANGUPCAUSE"]),
+        dial_status=facts["DIALSTATUS"],
+        ring_ms=_number(facts["RINGTIME_MS"]),
+        answered_ms=_number(facts["ANSWEREDTIME_MS"]),
+        ended_at=datetime.now(UTC),
+    )
+    return outcome_variables(await services.registrar.end(ending))
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None

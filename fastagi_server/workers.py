@@ -1,0 +1,83 @@
+"""Several processes on one address: the parent starts them, restarts them, and stops them.
+
+The kernel shares out connections among sockets bound with SO_REUSEPORT. The parent serves nothing
+itself, so that nothing a caller sends can hurt it.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+
+_log = structlog.stdlib.get_logger("workers")
+
+RESTART_PAUSE_SECONDS = 0.5
+"""Between a worker's death and its successor, so that a broken start cannot spin."""
+
+KILL_SECONDS = 10.0
+"""After the workers' own deadline for draining, before SIGKILL."""
+
+
+class Workers:
+    """Runs `serve(number)` in `count` child processes until SIGTERM or SIGINT.
+
+    `stop_seconds` is how long the children may take to stop.
+    """
+
+    def __init__(self, count: int, serve: Callable[[int], None], *, stop_seconds: float) -> None:
+        self._count = count
+        self._serve = serve
+        self._stop_seconds = stop_seconds + KILL_SECONDS
+        self._children: dict[int, int] = {}
+        self._stopping = False
+
+    def run(self) -> None:
+        """Return when every child has ended."""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, self._forward)
+        signal.signal(signal.SIGALRM, self._kill)
+        for number in range(self._count):
+            self._start(number)
+        while self._children:
+            try:
+                pid, status = os.wait()
+            except ChildProcessError:
+                return
+            self._reap(pid, status)
+
+    def _reap(self, pid: int, status: int) -> None:
+        number = self._children.pop(pid)
+        if self._stopping:
+            return
+        _log.error("worker_died", worker=number, status=os.waitstatus_to_exitcode(status))
+        time.sleep(RESTART_PAUSE_SECONDS)
+        if not self._stopping:
+            self._start(number)
+
+    def _start(self, number: int) -> None:
+        pid = os.fork()
+        if pid:
+            self._children[pid] = number
+            return
+        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+            signal.signal(name, signal.SIG_DFL)
+        try:
+            self._serve(number)
+        except BaseException:  # noqa: BLE001 - the child must never return into the parent's code
+            _log.exception("worker_failed", worker=number)
+            os._exit(1)
+        os._exit(0)
+
+    def _forward(self, number: int, _frame: FrameType | None) -> None:
+        if not self._stopping:
+            signal.setitimer(signal.ITIMER_REAL, self._stop_seconds)
+        self._stopping = True
+        for pid in self._children:
+            os.kill(pid, number)
+
+    def _kill(self, _number: int, _frame: FrameType | None) -> None:
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
