@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 from pydantic import SecretStr
 
@@ -26,7 +27,7 @@ def describe_settings(settings: Settings) -> Iterator[str]:
         if isinstance(value, SecretStr):
             value = MASK if value.get_secret_value() else ""
         elif isinstance(value, tuple):
-            value = ",".join(map(str, value))
+            value = ",".join(cast("Sequence[str]", value))
         yield f"{name.upper()}={'' if value is None else value}"
 
 

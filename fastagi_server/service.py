@@ -193,7 +193,7 @@ async def _open_api(
             EMBEDDED_URL,
             credentials=open_credentials("api_key", value=key),
             measures=measures,
-            transport=httpx.ASGITransport(app),
+            transport=httpx.ASGITransport(app, raise_app_exceptions=False),
         )
     )
     http = HttpServer(app, settings.fastagi_api_host, settings.port) if worker == 0 else None

@@ -232,7 +232,8 @@ def load_settings(**overrides: Any) -> Settings:
     changed one is noticed.
     """
     try:
-        return Settings(**{**dict(_credential_files()), **overrides})
+        given: dict[str, Any] = {**dict(_credential_files()), **overrides}
+        return Settings(**given)
     except ValidationError as error:
         faults = [
             f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg']}"

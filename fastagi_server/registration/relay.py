@@ -10,6 +10,7 @@ import structlog
 from fastagi_server.registration import codes
 from fastagi_server.registration.delivery import deliver
 from fastagi_server.registration.ports import (
+    Backlog,
     CallsApi,
     Deliveries,
     Entry,
@@ -28,6 +29,7 @@ LONGEST_PAUSE_SECONDS = 300.0
 """However long the API asks us to stay away, we look again after this time."""
 
 OUTBOX_PAUSE_SECONDS = 1.0
+SHORTEST_WAIT_SECONDS = 0.001
 
 
 def back_off_seconds(attempts: int, uniform: Callable[[float, float], float]) -> float:
@@ -79,7 +81,7 @@ class Relay:
 
     async def run(self) -> None:
         """Deliver until cancelled; what is under way then is delivered by the next leader."""
-        self._leadership.when_appended(self._look.set)
+        self._leadership.when_appended(self._on_append)
         async with self._leadership.leading():
             log.info("this process delivers the outbox")
             async with asyncio.TaskGroup() as tasks:
@@ -88,7 +90,6 @@ class Relay:
 
     async def _turn(self, tasks: asyncio.TaskGroup) -> None:
         self._look.clear()
-        wait_seconds = self._poll_seconds
         try:
             backlog = await self._deliveries.backlog(self._concurrency + len(self._in_flight))
         except OutboxError as error:
@@ -102,16 +103,30 @@ class Relay:
             if entry.number not in self._in_flight and self._has_room():
                 self._in_flight.add(entry.number)
                 tasks.create_task(self._work_on(entry))
-        if backlog.next_due_seconds is not None:
-            wait_seconds = min(wait_seconds, max(backlog.next_due_seconds, 0.001))
         with suppress(TimeoutError):
-            async with asyncio.timeout(wait_seconds):
+            async with asyncio.timeout(self._seconds_to_wait(backlog)):
                 await self._look.wait()
 
+    def _on_append(self) -> None:
+        """Look at once where there is room; where there is none, appends must stay cheap."""
+        if self._has_room():
+            self._look.set()
+
+    def _seconds_to_wait(self, backlog: Backlog) -> float:
+        """Time until something may have changed that nobody tells us about."""
+        waits = [self._poll_seconds]
+        if backlog.next_due_seconds is not None:
+            waits.append(backlog.next_due_seconds)
+        if self._pause_left() > 0.0:
+            waits.append(self._pause_left())
+        return max(min(waits), SHORTEST_WAIT_SECONDS)
+
     def _has_room(self) -> bool:
-        if asyncio.get_running_loop().time() < self._paused_until:
-            return False
-        return len(self._in_flight) < (1 if self._careful else self._concurrency)
+        room = 1 if self._careful else self._concurrency
+        return self._pause_left() <= 0.0 and len(self._in_flight) < room
+
+    def _pause_left(self) -> float:
+        return self._paused_until - asyncio.get_running_loop().time()
 
     async def _work_on(self, entry: Entry) -> None:
         try:

@@ -91,10 +91,10 @@ class Connection(asyncio.Protocol):
         would otherwise be taken for the next one.
         """
         self._answer = answer = asyncio.get_running_loop().create_future()
+        self._raw_bytes = 0
         if self._transport is None:
             self._fail(self._disconnected(None))
         else:
-            self._raw_bytes = 0
             self._keep_alive = False
             self._head_complete = False
             self._transport.write(message)

@@ -102,7 +102,7 @@ def configure_logs(
 
     `auto` is `console` on a terminal and `json` elsewhere.
     """
-    stream = stream or sys.stderr
+    stream = sys.stderr if stream is None else stream
     writer = LineWriter(stream.fileno(), drops)
     console = style == "console" or (style == "auto" and stream.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]

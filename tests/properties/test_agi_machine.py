@@ -114,8 +114,8 @@ class Session(RuleBasedStateMachine):
 
     @rule()
     def interrupt(self) -> None:
-        """Only four commands can be interrupted, and only while they are out."""
-        if self.where == "awaiting" and self.out in INTERRUPTIBLE:
+        """Only four commands can be interrupted while they are out, and that again and again."""
+        if self.where == "syncing" or (self.where == "awaiting" and self.out in INTERRUPTIBLE):
             self._marker_goes_out(self.connection.interrupt())
         else:
             with pytest.raises(AgiStateError):

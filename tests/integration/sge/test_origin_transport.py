@@ -131,6 +131,22 @@ async def test_old_idle_connection_is_not_used_again() -> None:
     assert server.connections == 3
 
 
+async def test_connection_grows_too_old_while_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its age is looked at when it is taken, whatever has happened since it was put back."""
+    now = 0.0
+    monkeypatch.setattr(OriginTransport, "_now", staticmethod(lambda: now))
+    async with (
+        scripted_server(always(answer())) as server,
+        transport_to(server, keep_alive_seconds=4.0, limit=1) as transport,
+    ):
+        await get(transport, server)
+        now = 3.9
+        await get(transport, server)
+        now = 7.9
+        await get(transport, server)
+    assert server.connections == 2
+
+
 async def test_closing_server_is_believed() -> None:
     """After `Connection: close` the next request has a new connection."""
     async with (
@@ -216,14 +232,14 @@ async def test_deadline_ends_the_request_and_the_connection() -> None:
 
     async def script(peer: Peer) -> None:
         await peer.request()
-        if peer.number == 1:
-            await peer.say(answer()[:20])
-            await peer.closed_by_client()
-            gone.set()
-            return
         await peer.say(answer())
+        await peer.request()
+        await peer.say(answer()[:20])
+        await peer.closed_by_client()
+        gone.set()
 
     async with scripted_server(script) as server, transport_to(server) as transport:
+        await get(transport, server)
         with pytest.raises(httpx.ReadTimeout):
             await get(transport, server, 0.02)
         await gone.wait()
@@ -235,15 +251,18 @@ async def test_timeouts_of_httpx_are_kept() -> None:
 
     async def script(peer: Peer) -> None:
         await peer.request()
+        await peer.say(answer())
+        await peer.request()
         await peer.closed_by_client()
 
     async with (
         scripted_server(script) as server,
         transport_to(server) as transport,
-        httpx.AsyncClient(transport=transport, timeout=0.02) as client,
+        httpx.AsyncClient(transport=transport) as client,
     ):
+        await client.get(server.url)
         with pytest.raises(httpx.ReadTimeout):
-            await client.get(server.url)
+            await client.get(server.url, timeout=0.02)
 
 
 async def test_cancelled_request_closes_its_connection() -> None:
@@ -353,6 +372,40 @@ async def test_slots_survive_cancellation_at_any_moment(cancel_turns: int) -> No
         assert (await get(wire, server)).status_code == 201
 
 
+@pytest.mark.parametrize("closes", [False, True])
+async def test_what_is_granted_in_the_last_moment_goes_on(
+    monkeypatch: pytest.MonkeyPatch, *, closes: bool
+) -> None:
+    """A connection, or the right to open one, given to a request just cancelled is not lost."""
+    data = answer(CALL, 201, "Connection: close") if closes else answer()
+    served = asyncio.Event()
+    tasks: list[asyncio.Task[httpx.Response]] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await served.wait()
+        await peer.say(data)
+        if not closes:
+            await always(data)(peer)
+
+    def grant_and_cancel(waiter: asyncio.Future[object], granted: object) -> bool:
+        waiter.set_result(granted)
+        if not tasks[1].cancelling():
+            tasks[1].cancel()
+        return True
+
+    async with scripted_server(script) as server, transport_to(server, limit=1) as transport:
+        monkeypatch.setattr("fastagi_server.sge.transport._grant", grant_and_cancel)
+        tasks += [asyncio.create_task(get(transport, server)) for _ in range(3)]
+        await asyncio.sleep(0)
+        served.set()
+        first, second, third = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(second, asyncio.CancelledError)
+    assert isinstance(first, httpx.Response)
+    assert isinstance(third, httpx.Response)
+    assert server.connections == (2 if closes else 1)
+
+
 async def test_refused_connection_is_a_connect_error() -> None:
     """Nobody listens: said at once, and the slot is free again."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -409,8 +462,16 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
     key, crt = tmp_path / "key.pem", tmp_path / "crt.pem"
     arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=x"
     subprocess.run(
-        [openssl, *arguments.split(), "-addext", "subjectAltName=DNS:localhost"]
-        + ["-keyout", str(key), "-out", str(crt)],
+        [
+            openssl,
+            *arguments.split(),
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            str(key),
+            "-out",
+            str(crt),
+        ],
         check=True,
         capture_output=True,
     )

@@ -176,11 +176,30 @@ async def test_open_breaker_costs_no_attempt(
     kept_away = UnavailableError(codes.API_BREAKER_OPEN, retry_after_seconds=0.001, attempted=False)
     api.failures = deque([kept_away] * 5)
     await outbox.append(REGISTRATION)
-    relay = Relay(api, outbox, outbox, measures=measures, max_attempts=1, poll_seconds=0.001)
+    relay = Relay(api, outbox, outbox, measures=measures, max_attempts=1, poll_seconds=3600.0)
     async with running(relay):
         await empty(outbox)
     assert api.said == ["register 17.4"]
     assert await outbox.dead_letters() == []
+
+
+async def test_failed_attempt_is_repeated_when_it_is_due(
+    api: FakeCallsApi, outbox: Outbox, measures: Measures
+) -> None:
+    """The relay wakes for the end of a back-off, not only to look around."""
+    api.failures = deque([UnavailableError(codes.API_ERROR)])
+    await outbox.append(REGISTRATION)
+    relay = Relay(
+        api,
+        outbox,
+        outbox,
+        measures=measures,
+        poll_seconds=3600.0,
+        uniform=lambda _low, _high: 0.02,
+    )
+    async with running(relay):
+        await empty(outbox)
+    assert api.said == ["register 17.4"]
 
 
 async def test_one_delivery_alone_after_a_pause(

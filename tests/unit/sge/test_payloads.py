@@ -65,6 +65,12 @@ def test_undecodable_bytes_become_question_marks() -> None:
     assert body["metadata"]["asterisk_call_id"] == "17.4"
 
 
+def test_undecodable_bytes_do_not_change_numbers() -> None:
+    """Only text is replaced."""
+    body = json.loads(payloads.call_ending(Ending(REGISTRATION, "c1", 16, "\udcff")))
+    assert body == {"hangup_cause": 16, "dial_status": "?"}
+
+
 def test_acceptance_tells_the_time_if_known() -> None:
     """Times are UTC with a Z, whatever zone they were taken in."""
     paris = timezone(timedelta(hours=1))
