@@ -10,7 +10,9 @@ The laws:
 4. A running playback may be cut short by `interrupt`. Whether its reply still comes cannot be
    known, so the interrupting line is a marker that Asterisk echoes, and all before the echo is
    dropped. The same marker restores order after an application that makes Asterisk answer twice:
-   while `needs_sync` is set, nothing but the marker or the last lines may be sent.
+   while `needs_sync` is set, nothing but the marker or the last lines may be sent. By law 2 a
+   marker that Asterisk read together with the command is not seen until more bytes arrive (in
+   practice, one sent within half a millisecond), hence `interrupt` may be repeated.
 5. The last lines of a session go out together by `finish`, followed by a half-close: end of file
    is what makes Asterisk execute all of them in one round trip, behind a command still in flight.
    Only the end of the stream is heard from then on: which replies belong to the batch could not be
@@ -170,10 +172,12 @@ class AgiConnection:
     def interrupt(self) -> bytes:
         """The bytes that stop the playback in flight; `SyncReceived` tells that it is over.
 
-        Raises `AgiStateError` when nothing that can be interrupted is in flight.
+        To be called again, after some tens of milliseconds, while that event does not come: only
+        the last marker's echo counts. Raises `AgiStateError` when nothing that can be interrupted
+        is in flight.
         """
         kind = self._kind
-        if (
+        if self.state is not State.SYNCING and (
             self.state is not State.AWAITING
             or kind is None
             or kind.when_interrupted is WhenInterrupted.FINISHES

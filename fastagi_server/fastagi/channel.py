@@ -51,14 +51,15 @@ class AgiChannel:
         Any byte survives, newlines included, and there is no limit of 1023 bytes. An unset variable
         is "". Raises as `execute` does.
         """
-        encoded = "|".join(f"${{BASE64_ENCODE(${{{check_variable_name(n)}}})}}" for n in names)
+        # The full stop, taken off again below: Asterisk warns of an attempt to encode nothing.
+        encoded = "|".join(f"${{BASE64_ENCODE(.${{{check_variable_name(n)}}})}}" for n in names)
         answer = await self.execute(get_full_variable(encoded))
         parts = answer.split("|")
         if len(parts) != len(names):
             raise AgiReplyError("reply", f"{len(names)} values asked for, {len(parts)} answered")
         try:
             return {
-                name: b64decode(part, validate=True).decode("utf-8", "surrogateescape")
+                name: b64decode(part, validate=True)[1:].decode("utf-8", "surrogateescape")
                 for name, part in zip(names, parts, strict=True)
             }
         except BinasciiError:

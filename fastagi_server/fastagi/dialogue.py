@@ -18,6 +18,10 @@ TCP_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 of the first, which the kernel delays."""
 
 
+INTERRUPT_AGAIN_SECONDS = 0.05
+"""Between two markers; the second is needed only within a millisecond of the prompt's start."""
+
+
 class Dialogue:
     """Sends commands over `transport` and hands each reply to the one who waits for it.
 
@@ -84,15 +88,27 @@ class Dialogue:
         connection = self._connection
         if connection.state is State.IDLE and not connection.needs_sync:
             return True
+        if connection.state is State.SYNCING or self._interruptible:
+            return await self._interrupt()
         if connection.state is State.IDLE:
             self._transport.write(connection.synchronise())
-        elif connection.state is State.AWAITING and self._interruptible:
-            self._transport.write(connection.interrupt())
-            self._prompt = False
-        elif connection.state not in {State.AWAITING, State.SYNCING}:
+        elif connection.state is not State.AWAITING:
             return True  # the session is over, as `send` will say
+        return await self._settles_within(self._settle_seconds)
+
+    async def _interrupt(self) -> bool:
+        """Send markers until one comes back: Asterisk overlooks one read with the prompt itself."""
+        self._prompt = False
+        deadline = self._loop.time() + self._settle_seconds
+        while self._loop.time() < deadline:
+            self._transport.write(self._connection.interrupt())
+            if await self._settles_within(INTERRUPT_AGAIN_SECONDS):
+                return True
+        return False
+
+    async def _settles_within(self, seconds: float) -> bool:
         try:
-            await self._wait(self._settle_seconds, "a command in flight")
+            await self._wait(seconds, "a command in flight")
         except AgiTimeoutError:
             return False
         return True
@@ -119,6 +135,7 @@ class Dialogue:
         command = self._in_flight
         return (
             command is not None
+            and self._connection.state is State.AWAITING
             and command.kind.when_interrupted is not WhenInterrupted.FINISHES
             and not self._connection.dead
         )

@@ -1,5 +1,6 @@
 """`end`: the call is over."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from fastagi_server.fastagi.channel import AgiChannel
@@ -14,7 +15,10 @@ _READ = (
     "DIALSTATUS",
     "HANGUPCAUSE",
     "RINGTIME_MS",
+    "DIALEDTIME_MS",
     "ANSWEREDTIME_MS",
+    "SGE_REGISTERED_AT_MS",
+    "STRFTIME(,,%s%3q)",
     "CHANNEL(linkedid)",
 )
 """What Dial and the channel leave behind; all can be read from a dead channel."""
@@ -53,11 +57,27 @@ async def end(
         call_id=call or facts["SGE_CALL_ID"] or None,
         hangup_cause=_number(facts["HANGUPCAUSE"]),
         dial_status=facts["DIALSTATUS"],
-        ring_ms=_number(facts["RINGTIME_MS"]),
+        ring_ms=_ring_ms(facts),
         answered_ms=_number(facts["ANSWEREDTIME_MS"]),
         ended_at=datetime.now(UTC),
     )
     return outcome_variables(await services.registrar.end(ending))
+
+
+def _ring_ms(facts: Mapping[str, str]) -> int | None:
+    """How long the phone rang; None for one that did not, and where nothing tells.
+
+    RINGTIME_MS is only the time until it began to ring. Dial leaves DIALEDTIME_MS behind when the
+    call was answered; for one that was not, the dialplan notes when the registration was done.
+    """
+    began = _number(facts["RINGTIME_MS"])
+    until_hang_up = _number(facts["DIALEDTIME_MS"])
+    registered_at, now = _number(facts["SGE_REGISTERED_AT_MS"]), _number(facts["STRFTIME(,,%s%3q)"])
+    if until_hang_up is None and registered_at is not None and now is not None:
+        until_hang_up = now - registered_at
+    if began is None or until_hang_up is None:
+        return None
+    return max(0, until_hang_up - began - (_number(facts["ANSWEREDTIME_MS"]) or 0))
 
 
 def _number(text: str) -> int | None:

@@ -60,13 +60,13 @@ _BY_CHANNEL = select(*_COLUMNS).where(
     _calls.asterisk_unique_id == bindparam("unique_id"),
     _calls.asterisk_system == bindparam("system"),
 )
-_ALL_ACTIVE = (
+ALL_ACTIVE = (
     select(*_COLUMNS)
     .where(_calls.is_active)
     .order_by(_calls.start_time.desc(), _calls.id.desc())
     .limit(bindparam("limit"))
 )
-_ACTIVE_OF_PARTY = (
+ACTIVE_OF_PARTY = (
     select(*_COLUMNS)
     .join(schema.call_parties, _parties.call_id == _calls.id)
     .where(_parties.party == bindparam("party"), _parties.is_active)
@@ -90,19 +90,6 @@ _FORGET_KEYS = delete(schema.idempotency_keys).where(_keys.created_at < bindpara
 # The state that the decision saw is part of the condition: a lost update cannot happen unseen.
 _CHANGE = update(schema.calls).where(
     _calls.id == bindparam("of_call"), _calls.status == bindparam("seen")
-)
-_CHANGED = frozenset(
-    {
-        "status",
-        "is_active",
-        "answered_at",
-        "end_time",
-        "updated_at",
-        "hangup_cause",
-        "dial_status",
-        "ring_ms",
-        "answered_ms",
-    }
 )
 _RELEASE_PARTIES = (
     update(schema.call_parties)
@@ -152,9 +139,9 @@ def _get(connection: Connection, call_id: str) -> Call | None:
 
 def _active(connection: Connection, party: str | None, limit: int) -> Sequence[Call]:
     if party is None:
-        rows = connection.execute(_ALL_ACTIVE, {"limit": limit})
+        rows = connection.execute(ALL_ACTIVE, {"limit": limit})
     else:
-        rows = connection.execute(_ACTIVE_OF_PARTY, {"party": party, "limit": limit})
+        rows = connection.execute(ACTIVE_OF_PARTY, {"party": party, "limit": limit})
     return [_to_call(row) for row in rows.all()]
 
 
@@ -254,8 +241,8 @@ def _change(
 
 
 def _save(connection: Connection, seen: CallStatus, call: Call) -> None:
-    values = {name: value for name, value in _to_row(call).items() if name in _CHANGED}
-    result = connection.execute(_CHANGE, values | {"of_call": call.id, "seen": seen})
+    values = _changing(call) | {"of_call": call.id, "seen": seen}
+    result = connection.execute(_CHANGE, values)
     if result.rowcount != 1:
         raise StoreError("the call changed while it was being changed")
     if not call.is_active:
@@ -268,25 +255,30 @@ def _discard(connection: Connection, call_id: str) -> None:
 
 def _to_row(call: Call) -> dict[str, Any]:
     channel = call.channel
-    return {
+    return _changing(call) | {
         "id": call.id,
         "caller_id": call.caller_id,
         "participants": call.participants,
         "call_type": call.call_type,
-        "status": call.status,
-        "is_active": call.is_active,
         "start_time": call.start_time,
-        "answered_at": call.answered_at,
-        "end_time": call.end_time,
         "room_id": call.room_id,
         "metadata": call.metadata,
+        "asterisk_system": None if channel is None else channel.system,
+        "asterisk_unique_id": None if channel is None else channel.unique_id,
+    }
+
+
+def _changing(call: Call) -> dict[str, Any]:
+    return {
+        "status": call.status,
+        "is_active": call.is_active,
+        "answered_at": call.answered_at,
+        "end_time": call.end_time,
         "updated_at": call.updated_at,
         "hangup_cause": call.hangup_cause,
         "dial_status": call.dial_status,
         "ring_ms": call.ring_ms,
         "answered_ms": call.answered_ms,
-        "asterisk_system": None if channel is None else channel.system,
-        "asterisk_unique_id": None if channel is None else channel.unique_id,
     }
 
 

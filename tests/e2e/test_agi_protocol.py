@@ -1,6 +1,7 @@
 """The facts that the AGI core is built on, asked of a real Asterisk through the core itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import pytest
 from agi_peer import Conversation, Listener
@@ -8,7 +9,6 @@ from agi_peer import Conversation, Listener
 from fastagi_server.agi import commands as agi
 from fastagi_server.agi.command import KINDS, Command
 from fastagi_server.agi.errors import AgiCommandError, AgiDeadChannelError, AgiRequestError
-from fastagi_server.agi.results import Digits, GosubResult, Playback, Recording
 from lab.asterisk import Asterisk
 from lab.processes import wait_until
 from lab.root import Root
@@ -38,7 +38,13 @@ exten => h,1,AGI(agi://127.0.0.1:{port}/dead)
  same => n,NoOp(after: ${{AGISTATUS}} ${{A}} ${{B}})
 """
 
-Dial = Callable[[str], tuple[str, Conversation]]
+
+class Dial(Protocol):
+    """Call an extension: the channel's id and the session that it begins."""
+
+    def __call__(self, extension: str, context: str = ...) -> tuple[str, Conversation]:
+        """Place the call."""
+        ...
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +58,14 @@ def listener() -> Iterator[Listener]:
 @pytest.fixture(scope="module")
 def pbx(lab_root: Root, listener: Listener) -> Iterator[Asterisk]:
     """An Asterisk with the dialplan above."""
-    with Asterisk.start(
-        extensions=DIALPLAN.format(port=listener.port), root=lab_root
-    ) as running:
+    with Asterisk.start(extensions=DIALPLAN.format(port=listener.port), root=lab_root) as running:
+        running.cli("agi set debug on")
         yield running
 
 
 @pytest.fixture
 def dial(pbx: Asterisk, listener: Listener) -> Iterator[Dial]:
-    """Call an extension: the channel's id and the session that it begins."""
+    """Calls whose sessions and channels end with the test."""
     begun: list[Conversation] = []
 
     def call(extension: str, context: str = "protocol") -> tuple[str, Conversation]:
@@ -94,8 +99,9 @@ def test_the_table_of_commands_is_asterisks_own(pbx: Asterisk) -> None:
     """`agi show commands` lists the same 47 with the same dead flags."""
     rows = [line.split(None, 1) for line in pbx.cli("agi show commands").splitlines()]
     listed = {
-        next(name for name in sorted(KINDS, key=len, reverse=True) if rest.upper().startswith(name))
-        : flag == "Yes"
+        next(
+            name for name in sorted(KINDS, key=len, reverse=True) if rest.upper().startswith(name)
+        ): flag == "Yes"
         for flag, rest in (row for row in rows if row and row[0] in {"Yes", "No"})
     }
     assert listed == {name: kind.dead_safe for name, kind in KINDS.items()}
@@ -115,7 +121,7 @@ def test_the_environment_of_a_live_channel(dial: Dial) -> None:
 def test_a_newline_in_the_url_is_refused(pbx: Asterisk, dial: Dial) -> None:
     """Asterisk writes the injected caller id before its own."""
     channel, session = dial("injected")
-    with pytest.raises(AgiRequestError, match="agi_callerid|out of place"):
+    with pytest.raises(AgiRequestError, match="out of place"):
         session.receive_request()
     session.finish(failure="protocol_error")
     assert status(pbx, channel) == "FAILURE"
@@ -148,7 +154,7 @@ def test_the_last_lines_are_all_executed(
     ids=lambda command: command.kind.name,
 )
 def test_the_last_lines_follow_a_command_in_flight(
-    pbx: Asterisk, dial: Dial, command: Command[object]
+    pbx: Asterisk, dial: Dial, command: Command[Any]
 ) -> None:
     """They stop a playback and wait for an application; either way all are executed."""
     channel, session = dial("live")
@@ -159,7 +165,7 @@ def test_the_last_lines_follow_a_command_in_flight(
     assert [pbx.control.variable(channel, name) for name in ("A", "B")] == ["1", "2"]
 
 
-def test_the_last_lines_of_a_dead_channel(pbx: Asterisk, dial: Callable[..., tuple[str, Conversation]]) -> None:
+def test_the_last_lines_of_a_dead_channel(pbx: Asterisk, dial: Dial) -> None:
     """In `h` the variables are set and AGISTATUS is FAILURE, too."""
     before = len(pbx.log())
     _, session = dial("short", "protocol-dead")
@@ -184,13 +190,27 @@ def test_the_last_lines_of_a_dead_channel(pbx: Asterisk, dial: Callable[..., tup
     ],
     ids=lambda command: command.kind.name,
 )
-def test_an_interruption_ends_with_the_marker(live: Conversation, command: Command[object]) -> None:
+def test_an_interruption_ends_with_the_marker(
+    pbx: Asterisk, live: Conversation, command: Command[Any]
+) -> None:
     """Each of the four stops at once, and the next command gets its own reply."""
+    before = len(pbx.log())
     live.say(live.connection.send(command))
+    pbx.wait_for_log(f"AGI Rx << {command.kind.name}", after=before)
     live.say(live.connection.interrupt())
     live.receive_sync()
     live.execute(agi.set_variable("X", "1"))
     assert live.execute(agi.get_variable("X")) == "1"
+
+
+def test_an_interruption_sent_too_soon_is_repeated(pbx: Asterisk, live: Conversation) -> None:
+    """Read together with the command, the first marker is seen only when the second arrives."""
+    before = len(pbx.log())
+    live.say(live.connection.send(agi.stream_file("demo-instruct")) + live.connection.interrupt())
+    pbx.wait_for_log("AGI Rx << STREAM FILE", after=before)
+    live.say(live.connection.interrupt())
+    live.receive_sync()
+    live.execute(agi.noop())
 
 
 def test_a_hangup_leaves_the_dead_safe_commands(pbx: Asterisk, dial: Dial) -> None:
@@ -199,8 +219,6 @@ def test_a_hangup_leaves_the_dead_safe_commands(pbx: Asterisk, dial: Dial) -> No
     session.receive_request()
     session.execute(agi.set_variable("X", "1"))
     pbx.control.hang_up(channel)
-    session.say(session.connection.send(agi.noop()))
-    session.receive()
     wait_until(lambda: session.execute(agi.noop()) is None and session.hung_up, 5)
     with pytest.raises(AgiDeadChannelError):
         session.execute(agi.answer())
@@ -216,80 +234,3 @@ def test_unknown_labels_are_usage_errors(live: Conversation) -> None:
         live.execute(agi.gosub("protocol", "nowhere", 1))
     assert (caught.value.code, caught.value.result) == (200, "-1")
     live.execute(agi.noop())
-
-
-REPLIES: list[tuple[Command[object], object]] = [
-    (agi.answer(), None),
-    (agi.asyncagi_break(), None),
-    (agi.channel_status(), 6),
-    (agi.control_stream_file("beep"), Playback("", -1)),
-    (agi.database_put("values", "k", "a)b"), True),
-    (agi.database_get("values", "k"), "a)b"),
-    (agi.database_del("values", "k"), True),
-    (agi.database_get("values", "k"), None),
-    (agi.database_put("values", "t/k", "1"), True),
-    (agi.database_deltree("values", "t"), True),
-    (agi.database_deltree("values", "t"), False),
-    (agi.execute("NoOp"), 0),
-    (agi.execute("NoSuchApplication"), -2),
-    (agi.get_data("beep", 1, 3), Digits("", timed_out=True)),
-    (agi.get_full_variable("${NOTHING}"), ""),
-    (agi.get_full_variable("$[1 + 1]"), "2"),
-    (agi.get_option("silence/1", "1", 1), Playback("", 8000)),
-    (agi.get_variable("NOTHING"), None),
-    (agi.get_variable("EXTEN"), "live"),
-    (agi.gosub("protocol", "sub", 1), GosubResult(abnormal=False)),
-    (agi.noop("text"), None),
-    (agi.receive_char(1), ""),
-    (agi.receive_text(1), None),
-    (agi.record_file("/nowhere/x", "gsm", "", 1), Recording("writefile", "", 0)),
-    (agi.record_file("/tmp/agi-values", "gsm", "", 1), Recording("timeout", "", 0)),
-    (agi.say_alpha("a"), ""),
-    (agi.say_date(0), ""),
-    (agi.say_datetime(0, "", "H", "UTC"), ""),
-    (agi.say_digits("1"), ""),
-    (agi.say_number(1), ""),
-    (agi.say_phonetic("a"), ""),
-    (agi.say_time(0), ""),
-    (agi.send_image("nothing"), None),
-    (agi.send_text("hello"), None),
-    (agi.set_autohangup(0), None),
-    (agi.set_callerid("Ann <1001>"), None),
-    (agi.get_variable("CALLERID(name)"), "Ann"),
-    (agi.set_context("protocol"), None),
-    (agi.set_extension("live"), None),
-    (agi.set_music(on=True), None),
-    (agi.set_music(on=False), None),
-    (agi.set_priority(3), None),
-    (agi.speech_create("none"), False),
-    (agi.speech_set("n", "v"), False),
-    (agi.speech_load_grammar("g", "p"), False),
-    (agi.speech_activate_grammar("g"), False),
-    (agi.speech_deactivate_grammar("g"), False),
-    (agi.speech_unload_grammar("g"), False),
-    (agi.speech_destroy(), False),
-    (agi.stream_file("silence/1"), Playback("", 8000)),
-    (agi.tdd_mode("off"), False),
-    (agi.verbose("hello"), None),
-    (agi.wait_for_digit(1), ""),
-]
-
-
-@pytest.mark.parametrize(
-    ("command", "value"), REPLIES, ids=[c.line.decode().strip() for c, _ in REPLIES]
-)
-def test_each_command_is_understood_and_so_is_its_reply(
-    everything: Conversation, command: Command[object], value: object
-) -> None:
-    """What we write Asterisk reads, and what it answers has the value that the table promises."""
-    assert everything.execute(command) == value
-
-
-@pytest.fixture(scope="module")
-def everything(pbx: Asterisk, listener: Listener) -> Iterator[Conversation]:
-    """One long session for all commands."""
-    channel = pbx.control.originate("Local/wait@lab", context="protocol", extension="live")
-    with listener.accept() as session:
-        session.receive_request()
-        yield session
-    pbx.control.hang_up(channel)

@@ -96,9 +96,7 @@ def encode(text: str) -> bytes:
 def talks(lab_root: Root) -> Iterator[dict[str, Conversation]]:
     """One long session for each extension of the dialplan above."""
     listener = Listener()
-    with Asterisk.start(
-        extensions=DIALPLAN.format(port=listener.port), root=lab_root
-    ) as asterisk:
+    with Asterisk.start(extensions=DIALPLAN.format(port=listener.port), root=lab_root) as asterisk:
         begun: dict[str, Conversation] = {}
         for extension in ("plain", "expanding"):
             asterisk.control.originate("Local/wait@lab", context="values", extension=extension)

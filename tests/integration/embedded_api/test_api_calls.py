@@ -96,7 +96,7 @@ async def test_another_system_is_another_channel(client: httpx.AsyncClient) -> N
 async def test_key_of_another_request(client: httpx.AsyncClient) -> None:
     """The same key with another order is refused, and the first call stays as it was."""
     first = await client.post("/calls", json=TO_BOB, headers=KEY)
-    answer = await client.post("/calls", json={**TO_BOB, "call_type": "video"}, headers=KEY)
+    answer = await client.post("/calls", json={**TO_BOB, "call_type": "screen"}, headers=KEY)
     assert refusal(answer) == (
         422,
         "Call initiation failed",

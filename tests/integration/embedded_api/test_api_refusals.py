@@ -166,7 +166,7 @@ async def test_too_large_a_body(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "caf\u00e9"])
 async def test_bad_idempotency_keys(client: httpx.AsyncClient, key: str) -> None:
     """An idempotency key is 1 to 255 visible ASCII characters."""
-    headers = {"Idempotency-Key": key.encode()}
+    headers = {b"Idempotency-Key": key.encode()}
     answer = await client.post("/calls", json=TO_BOB, headers=headers)
     assert refusal(answer)[:3] == (422, "Call initiation failed", "invalid_request")
 

@@ -217,7 +217,8 @@ async def test_keys_are_digests(store: Store) -> None:
     assert len(key) == 46
 
     def digest(connection: Connection) -> bytes:
-        return connection.execute(select(schema.api_keys.c.digest)).scalar_one()
+        stored: bytes = connection.execute(select(schema.api_keys.c.digest)).scalar_one()
+        return stored
 
     stored = await store.database.read(digest)
     assert len(stored) == 32

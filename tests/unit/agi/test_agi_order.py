@@ -80,18 +80,23 @@ def test_nothing_can_be_interrupted_while_idle() -> None:
 
 
 def test_nothing_is_sent_while_the_marker_is_out() -> None:
-    """Neither a command nor a second marker; the session may still be ended."""
+    """No command; the session may still be ended."""
     connection = awaiting(agi.stream_file("f"))
     connection.interrupt()
-    says: list[Callable[[], bytes]] = [
-        lambda: connection.send(agi.noop()),
-        connection.interrupt,
-        connection.synchronise,
-    ]
-    for say in says:
-        with pytest.raises(AgiStateError):
-            say()
+    with pytest.raises(AgiStateError):
+        connection.send(agi.noop())
+    with pytest.raises(AgiStateError):
+        connection.synchronise()
     assert connection.finish([], "timeout") == b"failure timeout\n"
+
+
+def test_an_interruption_that_was_not_seen_is_repeated() -> None:
+    """The first marker lay in Asterisk's buffer; the second moves it, and both come back."""
+    connection = awaiting(agi.stream_file("f"))
+    first, second = connection.interrupt(), connection.interrupt()
+    assert connection.receive_data(echo(first)) == []
+    assert connection.receive_data(echo(second)) == [SyncReceived()]
+    assert state(connection) is State.IDLE
 
 
 def test_the_marker_of_another_time_is_no_answer() -> None:

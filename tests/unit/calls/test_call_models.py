@@ -1,6 +1,7 @@
 """What a call says about itself."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from call_samples import NOON, a_call
@@ -26,7 +27,7 @@ def test_call_type_aliases(written: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "fax", " audio", 1, None])
-def test_unknown_call_type(written: object) -> None:
+def test_unknown_call_type(written: Any) -> None:
     """What is no call type is a ValueError."""
     with pytest.raises(ValueError, match="is not a valid CallType"):
         CallType(written)

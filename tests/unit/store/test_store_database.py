@@ -1,11 +1,12 @@
 """Opening a database, and the promises it makes."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Select, inspect, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, inspect, make_url, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
 from fastagi_server.store import calls as stored_calls
@@ -14,14 +15,18 @@ from fastagi_server.store.database import SqliteDatabase, open_database
 from fastagi_server.store.errors import StoreBusyError, StoreUnavailableError
 
 
-def pragma(name: str) -> Select[tuple[str]]:
-    """A query for one setting of the connection."""
-    return select(text(f"* FROM pragma_{name}"))
+def pragma(name: str) -> Callable[[Connection], object]:
+    """A unit of work that reads one setting of its connection."""
+
+    def work(connection: Connection) -> object:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+
+    return work
 
 
 async def setting(database: SqliteDatabase, name: str) -> object:
     """The setting as reads see it."""
-    return await database.read(lambda connection: connection.execute(pragma(name)).scalar_one())
+    return await database.read(pragma(name))
 
 
 @pytest.fixture
@@ -47,10 +52,7 @@ async def test_settings_of_connections(url: str) -> None:
     assert await setting(database, "foreign_keys") == 1
     assert await setting(database, "busy_timeout") == 50
     assert await setting(database, "journal_size_limit") == 64 * 1024 * 1024
-    waits = await database.write(
-        lambda connection: connection.execute(pragma("busy_timeout")).scalar_one()
-    )
-    assert waits == 2000
+    assert await database.write(pragma("busy_timeout")) == 2000
     await database.close()
 
 
@@ -150,23 +152,30 @@ async def test_closed_database(url: str) -> None:
 async def test_indexes_are_used(url: str) -> None:
     """The lists of active calls are read from indexes in their order, without sorting."""
     database = open_database(url)
-    dialect = sqlite.dialect(paramstyle="named")
-    for query in (stored_calls._ALL_ACTIVE, stored_calls._ACTIVE_OF_PARTY):
-        sql = str(query.compile(dialect=dialect))
-        plan = await database.read(
-            lambda connection, sql=sql: connection.exec_driver_sql(
-                f"EXPLAIN QUERY PLAN {sql}", {"limit": 1, "party": "x", "param_1": 0}
-            ).all()
-        )
-        assert any("USING" in row[3] for row in plan)
-        assert not any("TEMP B-TREE" in row[3] for row in plan)
+
+    def plans(connection: Connection) -> list[str]:
+        values = {"limit": 1, "party": "x", "param_1": 0}
+        queries = [
+            str(query.compile(dialect=sqlite.dialect(paramstyle="named")))
+            for query in (stored_calls.ALL_ACTIVE, stored_calls.ACTIVE_OF_PARTY)
+        ]
+        return [
+            str(row[3])
+            for query in queries
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values)
+        ]
+
+    steps = await database.read(plans)
+    assert len(steps) == 3
+    assert all(step.startswith("SEARCH") and "INDEX" in step for step in steps)
     await database.close()
 
 
 def test_schema_is_portable() -> None:
     """Every table can be made in PostgreSQL too."""
+    dialect = make_url("postgresql+asyncpg://").get_dialect()()
     for table in schema.tables.sorted_tables:
-        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))
+        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
 
 
 async def test_every_foreign_key_has_an_index(url: str) -> None:

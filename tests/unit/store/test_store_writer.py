@@ -103,7 +103,7 @@ async def test_waiting_work_shares_a_commit(writer: Writer, engine: Engine) -> N
     waiting = [asyncio.create_task(writer.run(add(number))) for number in (1, 2, 2, 3)]
     await asyncio.sleep(0)
     gate.open()
-    results = await asyncio.gather(first, *waiting, return_exceptions=True)
+    results: list[object] = await asyncio.gather(first, *waiting, return_exceptions=True)
     assert results[:3] == [None, 1, 2]
     assert isinstance(results[3], StoreUnavailableError)
     assert isinstance(results[3].__cause__, IntegrityError)
@@ -147,10 +147,10 @@ async def test_deadline_of_waiting_work(writer: Writer, engine: Engine) -> None:
     gate = _Gate()
     first = asyncio.create_task(writer.run(gate))
     await gate.reached.wait()
-    writer._deadline = 0.01
+    writer._deadline = 0.01  # pyright: ignore[reportPrivateUsage]  # too short for the gate
     with pytest.raises(StoreBusyError, match="did not take the change in time"):
         await writer.run(add(1))
-    writer._deadline = 10.0
+    writer._deadline = 10.0  # pyright: ignore[reportPrivateUsage]
     gate.open()
     await first
     await writer.close()
@@ -188,7 +188,7 @@ async def test_lost_transaction_fails_everybody(writer: Writer, engine: Engine) 
     waiting = [asyncio.create_task(writer.run(work)) for work in (add(1), fail, add(2))]
     await asyncio.sleep(0)
     gate.open()
-    results = await asyncio.gather(first, *waiting, return_exceptions=True)
+    results: list[object] = await asyncio.gather(first, *waiting, return_exceptions=True)
     assert [type(result) for result in results[1:]] == [StoreUnavailableError] * 3
     assert numbers(engine) == []
 
