@@ -27,8 +27,6 @@ The laws:
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import Enum
 from secrets import token_hex
 from typing import Any
 
@@ -41,9 +39,19 @@ from fastagi_server.agi.errors import (
     AgiRequestError,
     AgiStateError,
 )
+from fastagi_server.agi.events import (
+    Event,
+    HangupReceived,
+    PeerBroke,
+    ReplyReceived,
+    RequestReceived,
+    State,
+    StreamEnded,
+    SyncReceived,
+)
 from fastagi_server.agi.guards import LINE_LIMIT, line_limit
-from fastagi_server.agi.replies import USAGE, Reply, parse_reply
-from fastagi_server.agi.request import AgiRequest, parse_request
+from fastagi_server.agi.replies import USAGE, parse_reply
+from fastagi_server.agi.request import parse_request
 
 MAX_ENVIRONMENT = 64 * 1024
 """Bytes of the environment block; 127 arguments of 500 bytes fit."""
@@ -54,57 +62,6 @@ MAX_REPLY = 1024 * 1024
 _FIRST_BYTES = b"agi_"
 _HANGUP = b"HANGUP"
 _USAGE_END = "520 End of proper usage."
-
-
-class State(Enum):
-    """Where the connection is; the names are explained by the module's laws."""
-
-    ENVIRONMENT = "environment"
-    IDLE = "idle"
-    AWAITING = "awaiting"
-    SYNCING = "syncing"
-    FINISHING = "finishing"
-    BROKEN = "broken"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class RequestReceived:
-    """The environment is complete."""
-
-    request: AgiRequest
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyReceived:
-    """The command in flight was answered."""
-
-    reply: Reply
-
-
-@dataclass(frozen=True, slots=True)
-class SyncReceived:
-    """The marker came back: no command is in flight any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class HangupReceived:
-    """The channel is dead; reported once."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEnded:
-    """Asterisk closed its side."""
-
-
-@dataclass(frozen=True, slots=True)
-class PeerBroke:
-    """The peer broke the protocol; nothing it says afterwards is heard."""
-
-    error: AgiRemoteError
-
-
-Event = RequestReceived | ReplyReceived | SyncReceived | HangupReceived | StreamEnded | PeerBroke
 
 
 def failure_line(reason: str) -> bytes:

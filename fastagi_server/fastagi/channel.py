@@ -1,7 +1,6 @@
 """What a route holds of the call: one Asterisk channel, spoken to through AGI."""
 
 from base64 import b64decode
-from binascii import Error as BinasciiError
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -62,7 +61,7 @@ class AgiChannel:
                 name: b64decode(part, validate=True)[1:].decode("utf-8", "surrogateescape")
                 for name, part in zip(names, parts, strict=True)
             }
-        except BinasciiError:
+        except ValueError:
             raise AgiReplyError("reply", "a value that is not base64") from None
 
     async def set_variables(self, variables: Mapping[str, str]) -> None:
@@ -70,14 +69,12 @@ class AgiChannel:
 
         Several go out as one MSet. Raises as `execute` does.
         """
-        together = {name: value for name, value in variables.items() if "$" not in value}
-        if not 1 < len(together) <= MAX_PAIRS:
-            together = {}
-        if together:
-            await self.execute(mset(together))
-        for name, value in variables.items():
-            if name not in together:
-                await self.execute(set_variable(name, value))
+        rest = list(variables.items())
+        while len(rest) > 1:
+            await self.execute(mset(dict(rest[:MAX_PAIRS])))
+            del rest[:MAX_PAIRS]
+        for name, value in rest:
+            await self.execute(set_variable(name, value))
 
     @asynccontextmanager
     async def playing(self, file: str, escape_digits: str = "") -> AsyncGenerator[None]:

@@ -7,9 +7,10 @@ from typing import Any, cast
 import structlog
 
 from fastagi_server.agi.command import Command, WhenInterrupted
-from fastagi_server.agi.connection import AgiConnection, State
+from fastagi_server.agi.connection import AgiConnection
 from fastagi_server.agi.errors import AgiHangupError, AgiStateError, AgiTimeoutError
-from fastagi_server.agi.replies import Reply
+from fastagi_server.agi.events import State
+from fastagi_server.agi.replies import SUCCESS, Reply
 
 _log = structlog.stdlib.get_logger("fastagi")
 
@@ -61,8 +62,6 @@ class Dialogue:
 
     async def exchange(self, command: Command[Any]) -> Reply:
         """Send a command and wait for its reply; see `AgiChannel.execute` for the errors."""
-        if self._waiter is not None and not self._waiter.done():
-            raise AgiStateError("one command at a time: another task waits for its reply")
         if not await self.settle():
             raise AgiTimeoutError("a command before this one was never answered")
         self._send(command)
@@ -77,15 +76,21 @@ class Dialogue:
 
     async def stop_prompt(self) -> None:
         """End what `start` began, if it is still going on and the caller is still there."""
-        if self._prompt and not self._connection.dead:
+        connection = self._connection
+        if self._prompt and not connection.dead and connection.state is not State.CLOSED:
             await self.settle()
 
     async def settle(self) -> bool:
         """Bring the connection to rest; whether a command can be sent now.
 
         A prompt is interrupted; a command whose waiter was cancelled is waited for a moment.
+        Raises `AgiStateError` while another task waits, `AgiHangupError` without a connection.
         """
+        if self._waiter is not None and not self._waiter.done():
+            raise AgiStateError("one command at a time: another task waits for its reply")
         connection = self._connection
+        if connection.state is State.CLOSED:
+            raise AgiHangupError("the connection to Asterisk is gone")
         if connection.state is State.IDLE and not connection.needs_sync:
             return True
         if connection.state is State.SYNCING or self._interruptible:
@@ -120,7 +125,8 @@ class Dialogue:
             waiter.set_result(reply)
         elif self._prompt and reply is not None:
             self._prompt = False
-            if reply.code != 200 or reply.result == "-1":  # noqa: PLR2004 - the reply code
+            # a prompt that the caller's hang-up ended is -1 too, but somewhere behind its start
+            if reply.code != SUCCESS or (reply.result == "-1" and not reply.end_position):
                 line = self._in_flight.line if self._in_flight else b""
                 _log.warning("prompt_not_played", command=line.decode("utf-8", "replace").strip())
 

@@ -19,8 +19,14 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from fastagi_server.agi.commands import get_full_variable, set_variable
-from fastagi_server.agi.connection import (
-    AgiConnection,
+from fastagi_server.agi.connection import AgiConnection
+from fastagi_server.agi.errors import (
+    AgiDeadChannelError,
+    AgiGuardError,
+    AgiHangupError,
+    AgiRemoteError,
+)
+from fastagi_server.agi.events import (
     Event,
     HangupReceived,
     PeerBroke,
@@ -29,12 +35,6 @@ from fastagi_server.agi.connection import (
     State,
     StreamEnded,
     SyncReceived,
-)
-from fastagi_server.agi.errors import (
-    AgiDeadChannelError,
-    AgiGuardError,
-    AgiHangupError,
-    AgiRemoteError,
 )
 from fastagi_server.agi.request import AgiRequest
 from fastagi_server.fastagi.channel import AgiChannel

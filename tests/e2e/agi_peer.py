@@ -7,8 +7,8 @@ from typing import Any, Self, TypeVar
 
 from fastagi_server.agi.command import Command
 from fastagi_server.agi.commands import get_full_variable
-from fastagi_server.agi.connection import (
-    AgiConnection,
+from fastagi_server.agi.connection import AgiConnection
+from fastagi_server.agi.events import (
     Event,
     HangupReceived,
     PeerBroke,

@@ -13,15 +13,9 @@ from typing import Any
 
 from fastagi_server.agi import commands as agi
 from fastagi_server.agi.command import Command
-from fastagi_server.agi.connection import (
-    AgiConnection,
-    Event,
-    PeerBroke,
-    ReplyReceived,
-    State,
-    StreamEnded,
-)
+from fastagi_server.agi.connection import AgiConnection
 from fastagi_server.agi.errors import AgiError, AgiLocalError
+from fastagi_server.agi.events import Event, PeerBroke, ReplyReceived, State, StreamEnded
 
 STEP = b"\x1e"
 MAX_ENVIRONMENT = 600

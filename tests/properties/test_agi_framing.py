@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from fastagi_server.agi import commands as agi
 from fastagi_server.agi.command import KINDS, Command, CommandKind
-from fastagi_server.agi.connection import AgiConnection, Event, PeerBroke, ReplyReceived, State
+from fastagi_server.agi.connection import AgiConnection
 from fastagi_server.agi.errors import AgiError
+from fastagi_server.agi.events import Event, PeerBroke, ReplyReceived, State
 from fastagi_server.agi.replies import parse_reply
 from fastagi_server.agi.results import nothing
 

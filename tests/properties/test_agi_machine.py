@@ -15,8 +15,9 @@ from hypothesis.stateful import (
 
 from fastagi_server.agi import commands as agi
 from fastagi_server.agi.command import Command
-from fastagi_server.agi.connection import (
-    AgiConnection,
+from fastagi_server.agi.connection import AgiConnection
+from fastagi_server.agi.errors import AgiDeadChannelError, AgiStateError
+from fastagi_server.agi.events import (
     HangupReceived,
     PeerBroke,
     ReplyReceived,
@@ -25,7 +26,6 @@ from fastagi_server.agi.connection import (
     StreamEnded,
     SyncReceived,
 )
-from fastagi_server.agi.errors import AgiDeadChannelError, AgiStateError
 
 INTERRUPTIBLE: list[Command[Any]] = [
     agi.stream_file("f"),

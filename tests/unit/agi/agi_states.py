@@ -4,13 +4,8 @@ import re
 from typing import Any
 
 from fastagi_server.agi.command import Command
-from fastagi_server.agi.connection import (
-    AgiConnection,
-    Event,
-    PeerBroke,
-    RequestReceived,
-    State,
-)
+from fastagi_server.agi.connection import AgiConnection
+from fastagi_server.agi.events import Event, PeerBroke, RequestReceived, State
 
 ENVIRONMENT = b"agi_network: yes\nagi_uniqueid: 17.4\nagi_version: 22.10.1\n\n"
 USAGE_BLOCK = (

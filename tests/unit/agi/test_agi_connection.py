@@ -16,8 +16,9 @@ from agi_states import (
 
 from fastagi_server.agi import commands as agi
 from fastagi_server.agi.command import Command
-from fastagi_server.agi.connection import (
-    AgiConnection,
+from fastagi_server.agi.connection import AgiConnection
+from fastagi_server.agi.errors import AgiDeadChannelError, AgiStateError
+from fastagi_server.agi.events import (
     HangupReceived,
     PeerBroke,
     ReplyReceived,
@@ -25,7 +26,6 @@ from fastagi_server.agi.connection import (
     State,
     StreamEnded,
 )
-from fastagi_server.agi.errors import AgiDeadChannelError, AgiStateError
 from fastagi_server.agi.replies import Reply
 
 # -- law 1: the environment --

@@ -7,14 +7,9 @@ from agi_states import ENVIRONMENT, broke_kind, idle, state
 
 from fastagi_server.agi import commands as agi
 from fastagi_server.agi.command import Command
-from fastagi_server.agi.connection import (
-    AgiConnection,
-    PeerBroke,
-    ReplyReceived,
-    RequestReceived,
-    State,
-)
+from fastagi_server.agi.connection import AgiConnection
 from fastagi_server.agi.errors import AgiGuardError
+from fastagi_server.agi.events import PeerBroke, ReplyReceived, RequestReceived, State
 from fastagi_server.agi.replies import Reply
 
 

@@ -16,16 +16,16 @@ from agi_states import (
 
 from fastagi_server.agi import commands as agi
 from fastagi_server.agi.command import Command
-from fastagi_server.agi.connection import (
+from fastagi_server.agi.connection import failure_line
+from fastagi_server.agi.errors import AgiDeadChannelError, AgiStateError
+from fastagi_server.agi.events import (
     HangupReceived,
     PeerBroke,
     ReplyReceived,
     State,
     StreamEnded,
     SyncReceived,
-    failure_line,
 )
-from fastagi_server.agi.errors import AgiDeadChannelError, AgiStateError
 from fastagi_server.agi.replies import Reply
 
 # -- law 4: interruption and order --
@@ -212,6 +212,15 @@ def test_what_is_said_after_the_last_lines_is_neither_heard_nor_kept(data: bytes
     connection.finish([agi.noop()])
     assert connection.receive_data(data) == []
     assert len(connection._buffer) == 0  # pyright: ignore[reportPrivateUsage]  # no public view
+
+
+def test_what_was_half_heard_before_the_last_lines_is_not_kept() -> None:
+    """Neither the lines of a value in flight nor the beginning of the next."""
+    connection = awaiting(agi.get_variable("X"))
+    connection.receive_data(b"200 result=1 (one\ntw")
+    connection.finish([])
+    held = (connection._buffer, connection._block)  # pyright: ignore[reportPrivateUsage]  # no view
+    assert [len(part) for part in held] == [0, 0]
 
 
 @pytest.mark.parametrize("command", [agi.noop(), agi.stream_file("f"), agi.get_variable("X")])
