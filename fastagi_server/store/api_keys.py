@@ -5,10 +5,11 @@ import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from fastagi_server.calls.identity import Identity, Scope
 from fastagi_server.store import schema
+from fastagi_server.store.connection import Connection
 from fastagi_server.store.database import Database
 
 _keys = schema.api_keys.c
@@ -52,17 +53,17 @@ class StoredKeys:
 
 
 def _find(connection: Connection, digest: bytes) -> Identity | None:
-    row = connection.execute(_FIND, {"sought": digest}).one_or_none()
+    row = connection.row(_FIND, {"sought": digest})
     if row is None:
         return None
+    name, scopes = row
     # A scope that a newer version wrote grants nothing here.
-    return Identity(row.name, frozenset(_SCOPES[name] for name in row.scopes if name in _SCOPES))
+    return Identity(name, frozenset(_SCOPES[scope] for scope in scopes if scope in _SCOPES))
 
 
 def _add(connection: Connection, row: Mapping[str, object]) -> None:
-    connection.execute(_ADD, row)
+    connection.run(_ADD, row)
 
 
 def _revoke(connection: Connection, name: str, moment: datetime) -> int:
-    result = connection.execute(_REVOKE, {"of_name": name, "revoked_at": moment})
-    return result.rowcount
+    return connection.run(_REVOKE, {"of_name": name, "revoked_at": moment})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from fastagi_server.calls.errors import CallNotFoundError, KeyReusedError
 from fastagi_server.calls.models import (
@@ -17,6 +17,7 @@ from fastagi_server.calls.models import (
 )
 from fastagi_server.calls.ports import Decision, IdempotencyKey
 from fastagi_server.store import schema
+from fastagi_server.store.connection import Connection
 from fastagi_server.store.database import Database
 from fastagi_server.store.errors import StoreError
 
@@ -133,20 +134,20 @@ class StoredCalls:
 
 
 def _get(connection: Connection, call_id: str) -> Call | None:
-    row = connection.execute(_GET, {"call_id": call_id}).one_or_none()
+    row = connection.row(_GET, {"call_id": call_id})
     return None if row is None else _to_call(row)
 
 
 def _active(connection: Connection, party: str | None, limit: int) -> Sequence[Call]:
     if party is None:
-        rows = connection.execute(ALL_ACTIVE, {"limit": limit})
+        rows = connection.rows(ALL_ACTIVE, {"limit": limit})
     else:
-        rows = connection.execute(ACTIVE_OF_PARTY, {"party": party, "limit": limit})
-    return [_to_call(row) for row in rows.all()]
+        rows = connection.rows(ACTIVE_OF_PARTY, {"party": party, "limit": limit})
+    return [_to_call(row) for row in rows]
 
 
 def _log(connection: Connection, call_id: str) -> Sequence[CallEvent]:
-    rows = connection.execute(_LOG, {"of_call": call_id}).all()
+    rows = connection.rows(_LOG, {"of_call": call_id})
     return [CallEvent(EventKind(kind), at, actor, facts) for kind, at, actor, facts in rows]
 
 
@@ -168,37 +169,38 @@ def _create(
 def _find_by_key(connection: Connection, key: IdempotencyKey | None) -> Call | None:
     if key is None:
         return None
-    row = connection.execute(_BY_KEY, {"identity": key.identity, "key": key.key}).one_or_none()
+    row = connection.row(_BY_KEY, {"identity": key.identity, "key": key.key})
     if row is None:
         return None
-    if row.fingerprint != key.fingerprint:
+    call_id, fingerprint = row
+    if fingerprint != key.fingerprint:
         raise KeyReusedError
-    return _get(connection, row.call_id)
+    return _get(connection, call_id)
 
 
 def _find_by_channel(connection: Connection, channel: ChannelName | None) -> Call | None:
     if channel is None:
         return None
     values = {"unique_id": channel.unique_id, "system": channel.system}
-    row = connection.execute(_BY_CHANNEL, values).one_or_none()
+    row = connection.row(_BY_CHANNEL, values)
     return None if row is None else _to_call(row)
 
 
 def _add(connection: Connection, call: Call, event: CallEvent) -> None:
-    connection.execute(_ADD_CALL, _to_row(call))
+    connection.run(_ADD_CALL, _to_row(call))
     parties = dict.fromkeys((call.caller_id, *call.participants))
-    connection.execute(
+    connection.run(
         _ADD_PARTIES,
-        [
+        *(
             {"party": party, "call_id": call.id, "is_active": True, "start_time": call.start_time}
             for party in parties
-        ],
+        ),
     )
     _add_event(connection, call.id, event)
 
 
 def _add_event(connection: Connection, call_id: str, event: CallEvent) -> None:
-    connection.execute(
+    connection.run(
         _ADD_EVENT,
         {
             "call_id": call_id,
@@ -211,8 +213,8 @@ def _add_event(connection: Connection, call_id: str, event: CallEvent) -> None:
 
 
 def _add_key(connection: Connection, key: IdempotencyKey, call_id: str, event: CallEvent) -> None:
-    connection.execute(_FORGET_KEYS, {"horizon": event.at - KEY_LIFETIME})
-    connection.execute(
+    connection.run(_FORGET_KEYS, {"horizon": event.at - KEY_LIFETIME})
+    connection.run(
         _ADD_KEY,
         {
             "identity": key.identity,
@@ -227,7 +229,7 @@ def _add_key(connection: Connection, key: IdempotencyKey, call_id: str, event: C
 def _change(
     connection: Connection, call_id: str, decide: Decision
 ) -> tuple[Call, CallEvent | None]:
-    row = connection.execute(_GET_FOR_CHANGE, {"call_id": call_id}).one_or_none()
+    row = connection.row(_GET_FOR_CHANGE, {"call_id": call_id})
     if row is None:
         raise CallNotFoundError
     seen = _to_call(row)
@@ -242,15 +244,14 @@ def _change(
 
 def _save(connection: Connection, seen: CallStatus, call: Call) -> None:
     values = _changing(call) | {"of_call": call.id, "seen": seen}
-    result = connection.execute(_CHANGE, values)
-    if result.rowcount != 1:
+    if connection.run(_CHANGE, values) != 1:
         raise StoreError("the call changed while it was being changed")
     if not call.is_active:
-        connection.execute(_RELEASE_PARTIES, {"of_call": call.id})
+        connection.run(_RELEASE_PARTIES, {"of_call": call.id})
 
 
 def _discard(connection: Connection, call_id: str) -> None:
-    connection.execute(_DISCARD, {"call_id": call_id})
+    connection.run(_DISCARD, {"call_id": call_id})
 
 
 def _to_row(call: Call) -> dict[str, Any]:
@@ -282,9 +283,8 @@ def _changing(call: Call) -> dict[str, Any]:
     }
 
 
-def _to_call(row: Sequence[Any]) -> Call:
+def _to_call(stored: list[Any]) -> Call:
     # By position and through tables: this runs for every row of a list, on the event loop.
-    stored: list[Any] = list(row)
     unique_id = stored.pop()
     system = stored.pop()
     stored[2] = tuple(stored[2])

@@ -6,15 +6,19 @@ database that detects a conflict may run one again.
 """
 
 import os
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import make_url
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.sql.expression import ClauseElement
 
-from fastagi_server.store.errors import StoreUnavailableError, from_driver
+from fastagi_server.store.connection import Connection
+from fastagi_server.store.errors import StoreError, StoreUnavailableError, from_driver
 from fastagi_server.store.schema import tables
 from fastagi_server.store.writer import T, Work, Writer
 
@@ -33,6 +37,20 @@ in which another process recovers the log after a crash."""
 
 MAX_LOG_BYTES = 64 * 1024 * 1024
 """The write-ahead log is cut back to this size when it was checkpointed."""
+
+
+BEGIN = "BEGIN IMMEDIATE"
+"""Takes the lock at once: a transaction that reads first cannot wait for the lock later."""
+
+_PRAGMAS = (
+    f"busy_timeout = {LOCK_WAIT_MS}",
+    "journal_mode = WAL",
+    # An answered request is durable: with NORMAL a power failure takes the last seconds back,
+    # and the outbox, which forgets what was delivered, could not bring them again.
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    f"journal_size_limit = {MAX_LOG_BYTES}",
+)
 
 
 class Database(Protocol):
@@ -56,27 +74,25 @@ class SqliteDatabase:
     index and a limit. Changes run on the writer's thread.
     """
 
-    def __init__(self, url: URL) -> None:
-        path = _create_file(url)
-        self._reading = _engine(path, READ_LOCK_WAIT_MS)
-        self._writing = _engine(path, LOCK_WAIT_MS)
-        event.listen(self._writing, "begin", _begin_immediately)
+    def __init__(self, path: Path) -> None:
+        self._reader = _connect(path, READ_LOCK_WAIT_MS)
+        self._is_open = True
+        writing = _connect(path, LOCK_WAIT_MS)
         try:
-            tables.create_all(self._writing)
-            self._reader = self._reading.connect()
-        except DBAPIError as error:
-            self._dispose()
-            raise from_driver(error) from error
-        self._writer = Writer(self._writing, max_waiting=MAX_WAITING, deadline=DEADLINE)
+            writing.command(BEGIN)
+            writing.define(_definitions())
+            writing.command("COMMIT")
+        except StoreError:
+            writing.close()
+            self._reader.close()
+            raise
+        self._writer = Writer(writing, begin=BEGIN, max_waiting=MAX_WAITING, deadline=DEADLINE)
 
     async def read(self, work: Work[T]) -> T:
-        """Do work that only reads. Raises StoreBusyError or StoreUnavailableError."""
-        if self._reader.closed:
+        """Do work that only reads. Raises StoreError, and what the work raises."""
+        if not self._is_open:
             raise StoreUnavailableError("the store is closed")
-        try:
-            return work(self._reader)
-        except DBAPIError as error:
-            raise from_driver(error) from error
+        return work(self._reader)
 
     async def write(self, work: Work[T]) -> T:
         """Do work in a transaction. Raises StoreError, and what the work raises."""
@@ -84,87 +100,62 @@ class SqliteDatabase:
 
     async def ping(self) -> None:
         """Raise StoreError unless the file can be read and changes are being made."""
-        await self.read(_touch)
+        await self.read(lambda connection: connection.command("SELECT 1"))
         if not self._writer.is_running:
             raise StoreUnavailableError("the writer has stopped")
 
     async def close(self) -> None:
         """Finish the changes that wait, then let go of the file."""
         await self._writer.close()
+        self._is_open = False
         self._reader.close()
-        self._dispose()
-
-    def _dispose(self) -> None:
-        self._reading.dispose()
-        self._writing.dispose()
 
 
 def open_database(url: str) -> SqliteDatabase:
     """Open the database of this URL (`sqlite:///relative` or `sqlite:////absolute`).
 
-    Creates the file, readable by its owner only, and the tables. Raises StoreUnavailableError.
+    Creates the file, readable by its owner only, and the tables. Raises StoreError.
     """
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise StoreUnavailableError("the database URL cannot be read") from error
-    if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
-        raise StoreUnavailableError(
-            f"the database URL must be sqlite:///<file>, not {parsed.get_backend_name()}"
-        )
-    return SqliteDatabase(parsed)
+    kind = parsed.get_backend_name()
+    if kind != "sqlite" or parsed.database in {None, "", ":memory:"}:
+        raise StoreUnavailableError(f"the database URL must be sqlite:///<file>, not {kind}")
+    path = Path(str(parsed.database))
+    _create_file(path)
+    return SqliteDatabase(path)
 
 
-def _create_file(url: URL) -> URL:
+def _create_file(path: Path) -> None:
     # The log and the shared memory beside the file inherit its mode; callers' numbers are in them.
-    path = Path(url.database or "")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise StoreUnavailableError(f"cannot open {path}: {error.strerror}") from error
-    return URL.create("sqlite", database=str(path))
 
 
-def _engine(url: URL, lock_wait_ms: int) -> Engine:
-    engine = create_engine(
-        url,
-        pool_size=1,
-        max_overflow=0,
-        hide_parameters=True,
-    )
-    event.listen(engine, "connect", _prepare(lock_wait_ms))
-    return engine
+def _connect(path: Path, lock_wait_ms: int) -> Connection:
+    try:
+        # Transactions are begun and ended by us alone. The writer's connection is made here and
+        # used by its thread; no connection is ever used by two at a time.
+        driver = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise from_driver(error) from error
+    connection = Connection(driver, sqlite.dialect())
+    try:
+        for pragma in (*_PRAGMAS, f"busy_timeout = {lock_wait_ms}"):
+            connection.command(f"PRAGMA {pragma}")
+    except StoreError:
+        connection.close()
+        raise
+    return connection
 
 
-def _prepare(lock_wait_ms: int) -> Callable[[DBAPIConnection, object], None]:
-    def prepare(connection: DBAPIConnection, _record: object) -> None:
-        # The sqlite3 module must not begin transactions by itself: `_begin_immediately` does.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            f"busy_timeout = {LOCK_WAIT_MS}",
-            "journal_mode = WAL",
-            # An answered request is durable: with NORMAL a power failure takes the last seconds
-            # back, and the outbox, which forgets what was delivered, could not bring them again.
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            f"journal_size_limit = {MAX_LOG_BYTES}",
-            f"busy_timeout = {lock_wait_ms}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    return prepare
-
-
-def _begin_immediately(connection: Connection) -> None:
-    # A transaction that reads first and then writes cannot wait for the lock: it must fail.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-_TOUCH = text("SELECT 1")
-
-
-def _touch(connection: Connection) -> None:
-    connection.execute(_TOUCH).one()
+def _definitions() -> Iterator[ClauseElement]:
+    for table in tables.sorted_tables:
+        yield CreateTable(table, if_not_exists=True)
+        for index in table.indexes:
+            yield CreateIndex(index, if_not_exists=True)

@@ -18,10 +18,8 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
-
-from fastagi_server.store.errors import StoreBusyError, StoreUnavailableError, from_driver
+from fastagi_server.store.connection import Connection
+from fastagi_server.store.errors import StoreBusyError, StoreError, StoreUnavailableError
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -41,12 +39,15 @@ class _Job(Generic[T]):
 class Writer:
     """Runs units of work in the order they come; at most `max_waiting` of them wait.
 
-    `engine` must begin its transactions with the write lock in hand. `deadline` is in seconds and
-    counts from the call of `run` to the commit.
+    `connection` is the writer's alone from now on, and `begin` is the command with which it takes
+    the write lock. `deadline` is in seconds and counts from the call of `run` to the commit.
     """
 
-    def __init__(self, engine: Engine, *, max_waiting: int, deadline: float) -> None:
-        self._engine = engine
+    def __init__(
+        self, connection: Connection, *, begin: str, max_waiting: int, deadline: float
+    ) -> None:
+        self._connection = connection
+        self._begin = begin
         self._max_waiting = max_waiting
         self._deadline = deadline
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
@@ -63,9 +64,9 @@ class Writer:
     async def run(self, work: Work[T]) -> T:
         """Do the work in a transaction and return its result once that is durable.
 
-        Raises what the work raises, with nothing changed. Raises StoreBusyError when too many wait
-        already, when another process holds the database, or at the deadline; at the deadline the
-        work may still be done if it had begun.
+        Raises what the work raises, with nothing changed. Raises StoreBusyError when too many
+        wait already, when another process holds the database, or at the deadline; at the deadline
+        the work may still be done if it had begun.
         """
         if not self.is_running:
             raise StoreUnavailableError("the store is closed")
@@ -76,8 +77,6 @@ class Writer:
         try:
             async with asyncio.timeout(self._deadline):
                 return await asyncio.wrap_future(job.answer)
-        except DBAPIError as error:
-            raise from_driver(error) from error
         except TimeoutError as error:
             raise StoreBusyError("the database did not take the change in time") from error
 
@@ -92,9 +91,10 @@ class Writer:
         while (job := self._jobs.get()) is not None:
             batch = [job]
             stop = self._gather(batch)
-            self._commit([job for job in batch if job.answer.set_running_or_notify_cancel()])
+            self._transact([job for job in batch if job.answer.set_running_or_notify_cancel()])
             if stop:
-                return
+                break
+        self._connection.close()
 
     def _gather(self, batch: list[_Job[Any]]) -> bool:
         """Add what waits already to the batch; True when the end of the work was among it."""
@@ -106,30 +106,34 @@ class Writer:
                 batch.append(job)
         return False
 
-    def _commit(self, batch: list[_Job[Any]]) -> None:
+    def _transact(self, batch: list[_Job[Any]]) -> None:
         if not batch:
             return
         try:
-            with self._engine.begin() as connection:
-                done = [job for job in batch if _try(job, connection)]
-        except Exception as error:  # noqa: BLE001 - the thread must outlive every transaction
+            self._connection.command(self._begin)
+            done = [job for job in batch if self._try(job)]
+            self._connection.command("COMMIT")
+        except StoreError as error:
+            with suppress(StoreError):
+                self._connection.command("ROLLBACK")
             _fail(batch, error)
         else:
             for job in done:
                 job.answer.set_result(job.result)
 
-
-def _try(job: _Job[Any], connection: Connection) -> bool:
-    try:
-        with connection.begin_nested():
-            job.result = job.work(connection)
-    except OperationalError:
-        # A full disk or a lost lock ends the transaction of everybody in it.
-        raise
-    except Exception as error:  # noqa: BLE001 - it belongs to the one who asked for the work
-        job.answer.set_exception(error)
-        return False
-    return True
+    def _try(self, job: _Job[Any]) -> bool:
+        self._connection.command("SAVEPOINT work")
+        try:
+            job.result = job.work(self._connection)
+        except (StoreBusyError, StoreUnavailableError):
+            # A full disk or a lost lock ends the transaction of everybody in it.
+            raise
+        except Exception as error:  # noqa: BLE001 - it belongs to the one who asked for the work
+            self._connection.command("ROLLBACK TO SAVEPOINT work")
+            job.answer.set_exception(error)
+            return False
+        self._connection.command("RELEASE SAVEPOINT work")
+        return True
 
 
 def _fail(batch: list[_Job[Any]], error: Exception) -> None:

@@ -5,13 +5,14 @@ that a thread of its own writes out. Lines beyond the limit are dropped and coun
 interpreter loses at most the lines of the last 50 ms, and none that is an error.
 """
 
+import json
 import logging
 import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, cast
 
 import orjson
 import structlog
@@ -102,7 +103,7 @@ def configure_logs(
 
     `auto` is `console` on a terminal and `json` elsewhere.
     """
-    stream = sys.stderr if stream is None else stream
+    stream = stream or cast("IO[Any]", sys.stderr)
     writer = LineWriter(stream.fileno(), drops)
     console = style == "console" or (style == "auto" and stream.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -126,13 +127,21 @@ class _Bridge(logging.Handler):
     """Carries the standard library's records, such as asyncio's, into structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        logger = structlog.get_logger()
-        level = min(record.levelno, logging.CRITICAL)
-        logger.log(level, record.getMessage(), logger=record.name, exc_info=record.exc_info or None)
+        level = min(record.levelno // 10 * 10, logging.CRITICAL)  # structlog has the five levels
+        try:
+            text = record.getMessage()
+        except Exception:  # noqa: BLE001 - arguments that do not fit must not stop the program
+            text = str(record.msg)
+        structlog.get_logger().log(
+            level, text, logger=record.name, exc_info=record.exc_info or None
+        )
 
 
 def _render_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> bytes:
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:  # bytes of Asterisk that are not UTF-8, a number of 65 bits
+        return json.dumps(event, default=repr, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _console_renderer(

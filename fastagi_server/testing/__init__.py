@@ -3,8 +3,9 @@
 * `fake_asterisk.FakeAsterisk` is the Asterisk side of one channel that runs `AGI(agi://...)`;
 * `sge.FakeSge` is an SGE API that obeys, refuses, stalls or lies;
 * `proxy.TcpProxy` sits between two parties and cuts, stalls, delays and trickles;
-* `pytest_plugin` offers the three as fixtures; `caller` is the logic of `fastagi-server call`.
+* `serving` runs routes on the real FastAGI server, on loopback;
+* `pytest_plugin` offers these as fixtures; `caller` is the logic of `fastagi-server call`.
 
-Nothing here imports `fastagi_server.agi`: a double that shared the parser would share its bugs.
+No double imports `fastagi_server.agi`: a double that shared the parser would share its bugs.
 This module imports nothing, so that registering the pytest plugin costs nothing.
 """

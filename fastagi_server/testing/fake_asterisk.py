@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from fastagi_server.testing.asterisk.channel import UP, Channel, Pbx, Subroutine
+from fastagi_server.testing.asterisk.channel import Channel, Pbx, Subroutine
 from fastagi_server.testing.asterisk.plan import Answer, Faults, Plan
 from fastagi_server.testing.asterisk.record import Line, Observer
 from fastagi_server.testing.asterisk.session import Session, Status
@@ -27,6 +27,9 @@ MAX_TAIL = 12
 
 class FakeAsterisk:
     """One channel and the AGI sessions it runs, one after the other.
+
+    `channel` is in the open: a test may change its `state` (6, up) or `language` before, and hang
+    up or press keys while a session runs.
 
     `script` is what follows the host in the URL, without its slash; `arguments` are those of AGI().
     `variables` are set on the channel before; AGISIGHUP and AGIEXITONHANGUP work as in Asterisk.
@@ -58,9 +61,7 @@ class FakeAsterisk:
         extension: str = "1001",
         context: str = "sky-genesis-voip",
         priority: int = 2,
-        language: str = "en",
         account_code: str = "",
-        state: int = UP,
         dead: bool = False,
         intercepted: bool = False,
         usage: bool = True,
@@ -78,7 +79,6 @@ class FakeAsterisk:
             name=channel,
             unique_id=unique_id,
             linked_id=unique_id if linked_id is None else linked_id,
-            language=language,
             caller_number=caller_number,
             caller_name=caller_name,
             dialled_number=dialled_number,
@@ -86,7 +86,6 @@ class FakeAsterisk:
             context=context,
             extension=extension,
             priority=priority,
-            state=state,
             hung_up=dead,
             variables=dict(variables or {}),
             pbx=pbx or Pbx(),

@@ -77,7 +77,6 @@ class Channel:
     name: str
     unique_id: str
     linked_id: str
-    language: str
     caller_number: str
     caller_name: str
     dialled_number: str
@@ -86,6 +85,7 @@ class Channel:
     extension: str
     priority: int
     pbx: Pbx
+    language: str = "en"
     state: int = UP
     hangup_cause: int = DEFAULT_HANGUP_CAUSE
     hung_up: bool = False

@@ -15,7 +15,7 @@ Asterisk loses the rest of a line after 0.1 s; more is granted here, so that a b
 taken for a server that does not read.
 """
 
-HELD_BYTES = 1 << 20
+HELD_BYTES = 1 << 17
 """From so many unread bytes on the socket is not read, as a full kernel buffer would have it."""
 
 _RESET = struct.pack("ii", 1, 0)

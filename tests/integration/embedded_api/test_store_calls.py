@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from fastagi_server.calls.errors import CallNotFoundError, KeyReusedError
 from fastagi_server.calls.identity import Identity, Scope
@@ -19,6 +19,7 @@ from fastagi_server.calls.models import (
 from fastagi_server.calls.ports import IdempotencyKey
 from fastagi_server.store import schema
 from fastagi_server.store.calls import KEY_LIFETIME
+from fastagi_server.store.connection import Connection
 from fastagi_server.store.errors import StoreError
 from fastagi_server.store.opening import Store
 
@@ -56,13 +57,10 @@ def a_key(key: str = "k", fingerprint: bytes = b"f" * 32) -> IdempotencyKey:
 
 async def count(store: Store, table: str) -> int:
     """The number of rows of a table."""
-
-    def work(connection: Connection) -> int:
-        return connection.execute(
-            select(func.count()).select_from(schema.tables.tables[table])
-        ).scalar_one()
-
-    return await store.database.read(work)
+    query = select(func.count()).select_from(schema.tables.tables[table])
+    rows = await store.database.read(lambda connection: connection.rows(query, {}))
+    number: int = rows[0][0]
+    return number
 
 
 def ended(call: Call) -> tuple[Call, CallEvent]:
@@ -215,12 +213,8 @@ async def test_keys_are_digests(store: Store) -> None:
     key = await store.api_keys.add("alice", frozenset({Scope.CALLS, Scope.OPERATOR}))
     assert key.startswith("sk_")
     assert len(key) == 46
-
-    def digest(connection: Connection) -> bytes:
-        stored: bytes = connection.execute(select(schema.api_keys.c.digest)).scalar_one()
-        return stored
-
-    stored = await store.database.read(digest)
+    digests = select(schema.api_keys.c.digest)
+    ((stored,),) = await store.database.read(lambda connection: connection.rows(digests, {}))
     assert len(stored) == 32
     identity = await store.api_keys.find(stored)
     assert identity == Identity("alice", frozenset({Scope.CALLS, Scope.OPERATOR}))
@@ -236,8 +230,9 @@ async def test_scope_of_a_newer_version(store: Store) -> None:
             "name": "n",
             "scopes": ["voip.call", "voip.future"],
             "created_at": NOON,
+            "revoked_at": None,
         }
-        connection.execute(schema.api_keys.insert(), values)
+        connection.run(schema.api_keys.insert(), values)
 
     await store.database.write(add)
     assert await store.api_keys.find(b"d" * 32) == Identity("n", frozenset({Scope.CALLS}))

@@ -6,9 +6,10 @@ from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import select
 
 from fastagi_server.store import schema
+from fastagi_server.store.connection import Connection
 from fastagi_server.store.opening import Store, open_store
 
 ROOT = Path(__file__).parents[3]
@@ -42,8 +43,8 @@ async def recorded(store: Store) -> set[str]:
     """The ids of all calls, after the file was checked."""
 
     def work(connection: Connection) -> set[str]:
-        assert connection.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
-        return set(connection.execute(select(schema.calls.c.id)).scalars())
+        assert connection.command("PRAGMA integrity_check") == "ok"
+        return {call_id for (call_id,) in connection.rows(select(schema.calls.c.id), {})}
 
     return await store.database.read(work)
 

@@ -5,21 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, inspect, make_url, select, text
+from sqlalchemy import create_engine, inspect, make_url, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
 from fastagi_server.store import calls as stored_calls
 from fastagi_server.store import schema
+from fastagi_server.store.connection import Connection
 from fastagi_server.store.database import SqliteDatabase, open_database
-from fastagi_server.store.errors import StoreBusyError, StoreUnavailableError
+from fastagi_server.store.errors import StoreBusyError, StoreRefusedError, StoreUnavailableError
 
 
 def pragma(name: str) -> Callable[[Connection], object]:
     """A unit of work that reads one setting of its connection."""
 
     def work(connection: Connection) -> object:
-        return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+        return connection.command(f"PRAGMA {name}")
 
     return work
 
@@ -38,7 +39,7 @@ def url(tmp_path: Path) -> str:
 async def test_opening_makes_the_file(url: str, tmp_path: Path) -> None:
     """The folder and the tables are made, and nobody but the owner may read the file or its log."""
     database = open_database(url)
-    await database.write(lambda connection: connection.execute(schema.calls.delete()).close())
+    await database.write(_add_key)
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "state").iterdir()}
     await database.close()
     assert modes == {"calls.db": "0o600", "calls.db-wal": "0o600", "calls.db-shm": "0o600"}
@@ -100,8 +101,8 @@ def test_file_that_is_no_database(tmp_path: Path) -> None:
 async def test_read_error_is_mapped(url: str) -> None:
     """What the driver raises on reading leaves as an error of the store."""
     database = open_database(url)
-    with pytest.raises(StoreUnavailableError, match="no such table"):
-        await database.read(lambda connection: connection.execute(text("SELECT 1 FROM missing")))
+    with pytest.raises(StoreRefusedError, match="no such table"):
+        await database.read(lambda connection: connection.command("SELECT 1 FROM missing"))
     await database.close()
 
 
@@ -109,15 +110,13 @@ async def test_reads_see_what_was_committed(url: str) -> None:
     """A read after a change sees it, though both have connections of their own."""
     database = open_database(url)
     await database.write(_add_key)
-    names = await database.read(
-        lambda connection: connection.execute(select(schema.api_keys.c.name)).scalars().all()
-    )
-    assert names == ["n"]
+    names = select(schema.api_keys.c.name)
+    assert await database.read(lambda connection: connection.rows(names, {})) == [["n"]]
     await database.close()
 
 
 def _add_key(connection: Connection) -> None:
-    connection.exec_driver_sql("INSERT INTO api_keys VALUES (x'00', 'n', '[]', 0, NULL)")
+    connection.command("INSERT INTO api_keys VALUES (x'00', 'n', '[]', 0, NULL)")
 
 
 async def test_another_process_holds_the_lock(
@@ -137,6 +136,31 @@ async def test_another_process_holds_the_lock(
     await database.close()
 
 
+async def test_opening_while_another_process_writes(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening is refused when the lock is held for too long, and succeeds afterwards."""
+    await open_database(url).close()
+    monkeypatch.setattr("fastagi_server.store.database.LOCK_WAIT_MS", 10)
+    other = sqlite3.connect(tmp_path / "state" / "calls.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreBusyError):
+        open_database(url)
+    other.execute("ROLLBACK")
+    other.close()
+    await open_database(url).close()
+
+
+async def test_stopped_writer(url: str) -> None:
+    """A database whose writer has stopped can be read but is not ready."""
+    database = open_database(url)
+    await database._writer.close()  # pyright: ignore[reportPrivateUsage]  # a fault from inside
+    assert await setting(database, "journal_mode") == "wal"
+    with pytest.raises(StoreUnavailableError, match="the writer has stopped"):
+        await database.ping()
+    await database.close()
+
+
 async def test_closed_database(url: str) -> None:
     """A closed database refuses in the words of the store."""
     database = open_database(url)
@@ -153,19 +177,18 @@ async def test_indexes_are_used(url: str) -> None:
     """The lists of active calls are read from indexes in their order, without sorting."""
     database = open_database(url)
 
-    def plans(connection: Connection) -> list[str]:
-        values = {"limit": 1, "party": "x", "param_1": 0}
-        queries = [
-            str(query.compile(dialect=sqlite.dialect(paramstyle="named")))
-            for query in (stored_calls.ALL_ACTIVE, stored_calls.ACTIVE_OF_PARTY)
-        ]
+    def plans(connection: Connection) -> list[object]:
+        driver = connection._driver  # pyright: ignore[reportPrivateUsage]  # SQL of a test only
         return [
-            str(row[3])
-            for query in queries
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values)
+            row[3]
+            for query in (stored_calls.ALL_ACTIVE, stored_calls.ACTIVE_OF_PARTY)
+            for row in driver.execute(
+                f"EXPLAIN QUERY PLAN {query.compile(dialect=sqlite.dialect(paramstyle='named'))}",
+                {"limit": 1, "party": "x", "param_1": 0},
+            )
         ]
 
-    steps = await database.read(plans)
+    steps = [str(step) for step in await database.read(plans)]
     assert len(steps) == 3
     assert all(step.startswith("SEARCH") and "INDEX" in step for step in steps)
     await database.close()
@@ -178,19 +201,21 @@ def test_schema_is_portable() -> None:
         assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
 
 
-async def test_every_foreign_key_has_an_index(url: str) -> None:
+def test_every_foreign_key_has_an_index() -> None:
     """A call can be discarded without reading whole tables."""
-    database = open_database(url)
+    for table in schema.tables.sorted_tables:
+        indexed = {index.columns[0].name for index in table.indexes}
+        assert {key.parent.name for key in table.foreign_keys} <= indexed
 
-    def unindexed(connection: Connection) -> list[str]:
-        inspector = inspect(connection)
-        return [
-            name
-            for name in inspector.get_table_names()
-            for key in inspector.get_foreign_keys(name)
-            if key["constrained_columns"][0]
-            not in {index["column_names"][0] for index in inspector.get_indexes(name)}
-        ]
 
-    assert await database.read(unindexed) == []
-    await database.close()
+async def test_tables_are_those_of_the_schema(url: str) -> None:
+    """The file has the tables, columns and indexes that the schema declares."""
+    await open_database(url).close()
+    engine = create_engine(url)
+    inspector = inspect(engine)
+    for table in schema.tables.sorted_tables:
+        columns = [column["name"] for column in inspector.get_columns(table.name)]
+        indexes = {index["name"] for index in inspector.get_indexes(table.name)}
+        assert columns == [column.name for column in table.columns]
+        assert indexes == {index.name for index in table.indexes}
+    engine.dispose()

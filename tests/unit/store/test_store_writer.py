@@ -1,61 +1,74 @@
 """The thread that makes all changes."""
 
 import asyncio
+import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.dialects import sqlite
 
-from fastagi_server.store.errors import StoreBusyError, StoreUnavailableError
+from fastagi_server.store.connection import Connection
+from fastagi_server.store.errors import (
+    StoreBusyError,
+    StoreError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 from fastagi_server.store.writer import MAX_BATCH, Writer
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """A database with one table of unique numbers."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'writer.db'}")
-    with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
-    event.listen(engine, "connect", _manual_transactions)
-    event.listen(engine, "begin", _begin)
-    engine.dispose()
-    yield engine
-    engine.dispose()
+class _Numbers(Connection):
+    """A database with one table of unique numbers, and how often it committed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.commits = 0
+        driver = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
+        super().__init__(driver, sqlite.dialect())
+        self.command("PRAGMA journal_mode = WAL")
+        self.command("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
+
+    def command(self, sql: str) -> object:
+        self.commits += sql == "COMMIT"
+        return super().command(sql)
+
+    def committed(self) -> list[int]:
+        """The numbers that another connection sees."""
+        other = sqlite3.connect(self.path)
+        found = [number for (number,) in other.execute("SELECT number FROM numbers ORDER BY 1")]
+        other.close()
+        return found
 
 
 @pytest.fixture
-async def writer(engine: Engine) -> AsyncIterator[Writer]:
+def numbers(tmp_path: Path) -> _Numbers:
+    """A database that its writer will close."""
+    return _Numbers(tmp_path / "numbers.db")
+
+
+def writer_of(numbers: _Numbers, *, max_waiting: int = 200) -> Writer:
     """A writer on that database."""
-    writer = Writer(engine, max_waiting=200, deadline=10.0)
+    return Writer(numbers, begin="BEGIN IMMEDIATE", max_waiting=max_waiting, deadline=10.0)
+
+
+@pytest.fixture
+async def writer(numbers: _Numbers) -> AsyncIterator[Writer]:
+    """A writer that is closed at the end."""
+    writer = writer_of(numbers)
     yield writer
     await writer.close()
-
-
-def _manual_transactions(connection: object, _record: object) -> None:
-    connection.isolation_level = None  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def add(number: int) -> Callable[[Connection], int]:
     """A unit of work that adds a number and returns it."""
 
     def work(connection: Connection) -> int:
-        connection.execute(text("INSERT INTO numbers VALUES (:n)"), {"n": number})
+        connection.command(f"INSERT INTO numbers VALUES ({number})")
         return number
 
     return work
-
-
-def numbers(engine: Engine) -> list[int]:
-    """What was committed."""
-    with engine.connect() as connection:
-        return list(connection.execute(text("SELECT number FROM numbers ORDER BY 1")).scalars())
 
 
 class _Gate:
@@ -75,13 +88,13 @@ class _Gate:
         self._opened.set()
 
 
-async def test_result_of_the_work(writer: Writer, engine: Engine) -> None:
+async def test_result_of_the_work(writer: Writer, numbers: _Numbers) -> None:
     """The work's result comes back once the change is committed."""
     assert await writer.run(add(7)) == 7
-    assert numbers(engine) == [7]
+    assert numbers.committed() == [7]
 
 
-async def test_failed_work_changes_nothing(writer: Writer, engine: Engine) -> None:
+async def test_failed_work_changes_nothing(writer: Writer, numbers: _Numbers) -> None:
     """What the work raises comes back, and what it did is undone."""
 
     def work(connection: Connection) -> None:
@@ -90,13 +103,11 @@ async def test_failed_work_changes_nothing(writer: Writer, engine: Engine) -> No
 
     with pytest.raises(KeyError, match="mine"):
         await writer.run(work)
-    assert numbers(engine) == []
+    assert numbers.committed() == []
 
 
-async def test_waiting_work_shares_a_commit(writer: Writer, engine: Engine) -> None:
+async def test_waiting_work_shares_a_commit(writer: Writer, numbers: _Numbers) -> None:
     """What arrives during one transaction is committed together, failures taken out."""
-    commits: list[Connection] = []
-    event.listen(engine, "commit", commits.append)
     gate = _Gate()
     first = asyncio.create_task(writer.run(gate))
     await gate.reached.wait()
@@ -105,17 +116,14 @@ async def test_waiting_work_shares_a_commit(writer: Writer, engine: Engine) -> N
     gate.open()
     results: list[object] = await asyncio.gather(first, *waiting, return_exceptions=True)
     assert results[:3] == [None, 1, 2]
-    assert isinstance(results[3], StoreUnavailableError)
-    assert isinstance(results[3].__cause__, IntegrityError)
+    assert isinstance(results[3], StoreRefusedError)
     assert results[4] == 3
-    assert numbers(engine) == [1, 2, 3]
-    assert len(commits) == 2
+    assert numbers.committed() == [1, 2, 3]
+    assert numbers.commits == 2
 
 
-async def test_batches_are_bounded(writer: Writer, engine: Engine) -> None:
+async def test_batches_are_bounded(writer: Writer, numbers: _Numbers) -> None:
     """However much waits, one transaction holds a limited part of it."""
-    commits: list[Connection] = []
-    event.listen(engine, "commit", commits.append)
     gate = _Gate()
     first = asyncio.create_task(writer.run(gate))
     await gate.reached.wait()
@@ -123,12 +131,12 @@ async def test_batches_are_bounded(writer: Writer, engine: Engine) -> None:
     await asyncio.sleep(0)
     gate.open()
     await asyncio.gather(first, *waiting)
-    assert len(commits) == 3
+    assert numbers.commits == 3
 
 
-async def test_too_many_wait(engine: Engine) -> None:
+async def test_too_many_wait(numbers: _Numbers) -> None:
     """Work beyond the limit is refused at once and not done."""
-    writer = Writer(engine, max_waiting=1, deadline=10.0)
+    writer = writer_of(numbers, max_waiting=1)
     gate = _Gate()
     first = asyncio.create_task(writer.run(gate))
     await gate.reached.wait()
@@ -139,10 +147,10 @@ async def test_too_many_wait(engine: Engine) -> None:
     gate.open()
     await asyncio.gather(first, second)
     await writer.close()
-    assert numbers(engine) == [1]
+    assert numbers.committed() == [1]
 
 
-async def test_deadline_of_waiting_work(writer: Writer, engine: Engine) -> None:
+async def test_deadline_of_waiting_work(writer: Writer, numbers: _Numbers) -> None:
     """Work that could not begin before its deadline is refused and not done later."""
     gate = _Gate()
     first = asyncio.create_task(writer.run(gate))
@@ -154,10 +162,10 @@ async def test_deadline_of_waiting_work(writer: Writer, engine: Engine) -> None:
     gate.open()
     await first
     await writer.close()
-    assert numbers(engine) == []
+    assert numbers.committed() == []
 
 
-async def test_cut_off_request_leaves_whole_changes(writer: Writer, engine: Engine) -> None:
+async def test_cut_off_request_leaves_whole_changes(writer: Writer, numbers: _Numbers) -> None:
     """Work that has begun is finished although nobody waits for it any more."""
     gate = _Gate()
 
@@ -173,14 +181,14 @@ async def test_cut_off_request_leaves_whole_changes(writer: Writer, engine: Engi
         await request
     gate.open()
     await writer.run(add(3))
-    assert numbers(engine) == [1, 2, 3]
+    assert numbers.committed() == [1, 2, 3]
 
 
-async def test_lost_transaction_fails_everybody(writer: Writer, engine: Engine) -> None:
+async def test_lost_transaction_fails_everybody(writer: Writer, numbers: _Numbers) -> None:
     """When the database gives up a transaction, all who were in it are told."""
 
     def fail(_connection: Connection) -> None:
-        raise OperationalError("", {}, RuntimeError("disk"))
+        raise StoreUnavailableError("database or disk is full")
 
     gate = _Gate()
     first = asyncio.create_task(writer.run(gate))
@@ -190,28 +198,41 @@ async def test_lost_transaction_fails_everybody(writer: Writer, engine: Engine) 
     gate.open()
     results: list[object] = await asyncio.gather(first, *waiting, return_exceptions=True)
     assert [type(result) for result in results[1:]] == [StoreUnavailableError] * 3
-    assert numbers(engine) == []
+    assert numbers.committed() == []
 
 
-async def test_locked_database(tmp_path: Path, writer: Writer, engine: Engine) -> None:
-    """When another process holds the lock for too long, the change is refused, and the next not."""
-    blocker = create_engine(f"sqlite:///{tmp_path / 'writer.db'}")
-    event.listen(blocker, "connect", _manual_transactions)
-    event.listen(engine, "connect", _no_patience)
-    with blocker.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        with pytest.raises(StoreBusyError, match="SQLITE_BUSY"):
-            await writer.run(add(1))
-        connection.exec_driver_sql("ROLLBACK")
-    blocker.dispose()
+async def test_locked_database(writer: Writer, numbers: _Numbers) -> None:
+    """When another process holds the lock, the change is refused, and the next one is not."""
+    blocker = sqlite3.connect(numbers.path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreBusyError, match="SQLITE_BUSY"):
+        await writer.run(add(1))
+    blocker.execute("ROLLBACK")
+    blocker.close()
     assert await writer.run(add(2)) == 2
+    assert numbers.committed() == [2]
 
 
-def _no_patience(connection: object, _record: object) -> None:
-    connection.execute("PRAGMA busy_timeout = 0")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+async def test_failed_commit_fails_everybody(
+    writer: Writer, numbers: _Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told that a change is durable when its commit failed."""
+    command = numbers.command
+
+    def fail(sql: str) -> object:
+        if sql == "COMMIT":
+            raise StoreUnavailableError("disk I/O error")
+        return command(sql)
+
+    monkeypatch.setattr(numbers, "command", fail)
+    with pytest.raises(StoreError, match="disk I/O error"):
+        await writer.run(add(1))
+    monkeypatch.undo()
+    assert await writer.run(add(2)) == 2
+    assert numbers.committed() == [2]
 
 
-async def test_close_finishes_what_waits(writer: Writer, engine: Engine) -> None:
+async def test_close_finishes_what_waits(writer: Writer, numbers: _Numbers) -> None:
     """Closing waits for the work that was given before."""
     gate = _Gate()
     first = asyncio.create_task(writer.run(gate))
@@ -222,7 +243,7 @@ async def test_close_finishes_what_waits(writer: Writer, engine: Engine) -> None
     await asyncio.sleep(0)
     gate.open()
     await asyncio.gather(first, second, closing)
-    assert numbers(engine) == [1]
+    assert numbers.committed() == [1]
 
 
 async def test_closed_writer(writer: Writer) -> None:

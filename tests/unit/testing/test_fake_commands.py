@@ -23,6 +23,7 @@ SCRIPT = [
     ("CHANNEL FOO", "510 Invalid or unknown command"),
     ("ANSWER", "200 result=0"),
     ("ANSWER extra", "200 result=0"),
+    ("EXEC Answer", "200 result=0"),
     ("ASYNCAGI BREAK", "200 result=0"),
     ("CHANNEL STATUS", "200 result=6"),
     ("CHANNEL STATUS PJSIP/1002-00000001", "200 result=6"),
@@ -320,7 +321,9 @@ async def test_answer_changes_the_state() -> None:
         await peer.ask("ANSWER")
         assert await peer.ask("CHANNEL STATUS") == "200 result=6"
 
-    await serve(FakeAsterisk(state=4), script)
+    asterisk = FakeAsterisk()
+    asterisk.channel.state = 4
+    await serve(asterisk, script)
 
 
 async def test_get_variable_is_cut_and_get_full_variable_is_not() -> None:

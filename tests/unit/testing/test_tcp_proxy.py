@@ -1,6 +1,8 @@
 """The TCP proxy: passes bytes on, and cuts, stalls, delays, trickles and loses them when told."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
@@ -213,3 +215,15 @@ async def test_leaving_closes_what_is_open() -> None:
     writer.close()
     await echo.finished.wait()
     assert echo.heard == b"a"
+
+
+async def test_death_of_one_end_is_shown_to_the_other() -> None:
+    """When one end resets its connection, the other sees its own end."""
+    async with echoing() as (echo, proxy), connected(proxy) as (reader, writer):
+        writer.write(b"a")
+        assert await reader.readexactly(1) == b"a"
+        peer = writer.get_extra_info("socket")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        await echo.finished.wait()
+        assert echo.heard == b"a"

@@ -1,0 +1,130 @@
+"""Statements composed by SQLAlchemy Core, compiled once, and run by the driver itself.
+
+SQLAlchemy knows the tables, the types and the dialect; to run a statement through its own
+connection costs ten times what SQLite takes for it. So a statement is compiled at its first use,
+with the functions that turn its values into what the driver takes and back, and is run on a
+connection of the driver (PEP 249) from then on.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Dialect, Select, UpdateBase
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import ClauseElement
+from sqlalchemy.types import TypeEngine
+
+from fastagi_server.store.errors import from_driver
+
+Process = Callable[[Any], Any]
+Values = Mapping[str, Any]
+Query = Select[*tuple[Any, ...]]
+Statement = Query | UpdateBase
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """SQL with positional parameters, and how to fill them and read the columns that come back."""
+
+    sql: str
+    parameters: tuple[tuple[str, Any, Process | None], ...]
+    columns: tuple[tuple[int, Process], ...]
+
+    def bind(self, values: Values) -> list[Any]:
+        return [
+            values.get(name, default) if encode is None else encode(values.get(name, default))
+            for name, default, encode in self.parameters
+        ]
+
+    def read(self, row: Sequence[Any]) -> list[Any]:
+        decoded = list(row)
+        for position, decode in self.columns:
+            decoded[position] = decode(decoded[position])
+        return decoded
+
+
+class Connection:
+    """One connection to the database, for one thread at a time.
+
+    Every method raises StoreError for what the driver raises.
+    """
+
+    def __init__(self, driver: sqlite3.Connection, dialect: Dialect) -> None:
+        self._driver = driver
+        self._dialect = dialect
+        self._prepared: dict[Statement, _Prepared] = {}
+
+    def rows(self, statement: Query, values: Values) -> list[list[Any]]:
+        """All rows, each with its columns in the statement's order."""
+        prepared = self._prepare(statement, values)
+        try:
+            with closing(self._driver.cursor()) as cursor:
+                found = cursor.execute(prepared.sql, prepared.bind(values)).fetchall()
+        except sqlite3.Error as error:
+            raise from_driver(error) from error
+        return [prepared.read(row) for row in found]
+
+    def row(self, statement: Query, values: Values) -> list[Any] | None:
+        """The only row, or None when there is none."""
+        found = self.rows(statement, values)
+        return found[0] if found else None
+
+    def run(self, statement: UpdateBase, *rows: Values) -> int:
+        """Run a statement for each of the rows; returns how many rows were changed."""
+        prepared = self._prepare(statement, rows[0])
+        try:
+            with closing(self._driver.cursor()) as cursor:
+                cursor.executemany(prepared.sql, [prepared.bind(values) for values in rows])
+                return cursor.rowcount
+        except sqlite3.Error as error:
+            raise from_driver(error) from error
+
+    def command(self, sql: str) -> Any:
+        """Run SQL without parameters, such as BEGIN; returns the first value, if any comes."""
+        try:
+            with closing(self._driver.cursor()) as cursor:
+                row = cursor.execute(sql).fetchone()
+        except sqlite3.Error as error:
+            raise from_driver(error) from error
+        return None if row is None else row[0]
+
+    def define(self, definitions: Iterable[ClauseElement]) -> None:
+        """Run statements that define tables and indexes."""
+        for definition in definitions:
+            self.command(str(definition.compile(dialect=self._dialect)))
+
+    def close(self) -> None:
+        """Let go of the database. Closing twice is harmless."""
+        self._driver.close()
+
+    def _prepare(self, statement: Statement, values: Values) -> _Prepared:
+        prepared = self._prepared.get(statement)
+        if prepared is None:
+            prepared = self._prepared[statement] = self._compile(statement, values)
+        return prepared
+
+    def _compile(self, statement: Statement, values: Values) -> _Prepared:
+        compiled = statement.compile(dialect=self._dialect, column_keys=list(values))
+        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - narrows a declared base class
+        return _Prepared(
+            sql=str(compiled),
+            parameters=tuple(
+                (name, compiled.params[name], self._encoder(compiled.binds[name].type))
+                for name in compiled.positiontup or ()
+            ),
+            columns=tuple(self._decoders(statement)),
+        )
+
+    def _encoder(self, kind: TypeEngine[Any]) -> Process | None:
+        return kind.dialect_impl(self._dialect).bind_processor(self._dialect)
+
+    def _decoders(self, statement: Statement) -> Iterable[tuple[int, Process]]:
+        columns = statement.selected_columns if isinstance(statement, Select) else ()
+        for position, column in enumerate(columns):
+            kind = column.type.dialect_impl(self._dialect)
+            decode = kind.result_processor(self._dialect, None)
+            if decode is not None:
+                yield position, decode

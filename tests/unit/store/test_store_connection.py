@@ -1,0 +1,126 @@
+"""Statements of SQLAlchemy on a connection of the driver."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateTable
+
+from fastagi_server.store.connection import Connection
+from fastagi_server.store.errors import StoreRefusedError, StoreUnavailableError
+from fastagi_server.store.schema import Json, Moment
+
+things = Table(
+    "things",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("name", String(10)),
+    Column("at", Moment),
+    Column("facts", Json),
+    Column("is_good", Boolean),
+)
+THING = select(things).where(things.c.id == bindparam("sought"))
+ALL = select(things.c.id, things.c.name).order_by(things.c.id).limit(bindparam("limit"))
+ADD = insert(things)
+NOON = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    """A connection to an empty table."""
+    connection = Connection(sqlite3.connect(":memory:", isolation_level=None), sqlite.dialect())
+    connection.define([CreateTable(things)])
+    yield connection
+    connection.close()
+
+
+def thing(number: int) -> dict[str, object]:
+    """The values of a row."""
+    return {"id": number, "name": "Zoë", "at": NOON, "facts": {"a": [1, None]}, "is_good": True}
+
+
+def test_values_survive(connection: Connection) -> None:
+    """Values are encoded and decoded by their types, None included."""
+    nothing = {"id": 2, "name": None, "at": None, "facts": None, "is_good": None}
+    assert connection.run(ADD, thing(1), nothing) == 2
+    assert connection.row(THING, {"sought": 1}) == [1, "Zoë", NOON, {"a": [1, None]}, True]
+    assert connection.row(THING, {"sought": 2}) == [2, None, None, None, None]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(1970, 1, 1, tzinfo=UTC),
+        datetime(2000, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
+        datetime(2199, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+        datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    ],
+)
+def test_moments_are_exact(connection: Connection, moment: datetime) -> None:
+    """A moment comes back to the microsecond."""
+    connection.run(ADD, thing(1) | {"at": moment})
+    row = connection.row(THING, {"sought": 1})
+    assert row is not None
+    assert row[2] == moment
+    assert row[2].utcoffset() == timedelta(0)
+
+
+def test_no_row(connection: Connection) -> None:
+    """What is not there is None, or an empty list."""
+    assert connection.row(THING, {"sought": 1}) is None
+    assert connection.rows(ALL, {"limit": 5}) == []
+
+
+def test_limit(connection: Connection) -> None:
+    """A parameter that the statement brings itself is filled in."""
+    connection.run(ADD, thing(1), thing(2), thing(3))
+    assert connection.rows(ALL, {"limit": 2}) == [[1, "Zoë"], [2, "Zoë"]]
+
+
+def test_number_of_changed_rows(connection: Connection) -> None:
+    """Changes and deletions tell how many rows they met."""
+    connection.run(ADD, thing(1), thing(2))
+    rename = update(things).where(things.c.id == bindparam("sought")).values(is_good=False)
+    assert connection.run(rename, {"sought": 1}) == 1
+    assert connection.run(rename, {"sought": 9}) == 0
+    assert connection.run(delete(things).where(things.c.id < bindparam("end")), {"end": 9}) == 2
+
+
+def test_command(connection: Connection) -> None:
+    """A command gives its first value, or None."""
+    assert connection.command("SELECT 7") == 7
+    assert connection.command("BEGIN") is None
+    assert connection.command("ROLLBACK") is None
+
+
+def test_refused_statements(connection: Connection) -> None:
+    """What the database refuses is an error of the store, and repeats no values."""
+    connection.run(ADD, thing(1))
+    with pytest.raises(StoreRefusedError, match="UNIQUE constraint failed") as refusal:
+        connection.run(ADD, thing(1))
+    assert "Zoë" not in str(refusal.value)
+    with pytest.raises(StoreRefusedError, match="no such table"):
+        connection.command("SELECT 1 FROM missing")
+
+
+def test_closed_connection(connection: Connection) -> None:
+    """A closed connection is of no use, and may be closed again."""
+    connection.close()
+    connection.close()
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        connection.rows(ALL, {"limit": 1})
