@@ -1,6 +1,7 @@
 """`fastagi-server check`: the settings in words, and what would stop the server from starting."""
 
 import os
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -19,6 +20,9 @@ from fastagi_server.sge.errors import SgeError
 
 MASK = "********"
 
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+"""User and password in a URL."""
+
 
 def describe_settings(settings: Settings) -> Iterator[str]:
     """One `NAME=value` line a setting; secrets are a mask, or empty when not set."""
@@ -28,7 +32,7 @@ def describe_settings(settings: Settings) -> Iterator[str]:
             value = MASK if value.get_secret_value() else ""
         elif isinstance(value, tuple):
             value = ",".join(cast("Sequence[str]", value))
-        yield f"{name.upper()}={'' if value is None else value}"
+        yield f"{name.upper()}={'' if value is None else _PASSWORD.sub(MASK, str(value))}"
 
 
 def find_faults(settings: Settings) -> list[str]:
@@ -45,13 +49,22 @@ def _address_faults(settings: Settings, admission: Admission) -> Iterator[str]:
     for host, port in settings.listen_addresses:
         try:
             admission.check_bind(host)
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            with socket.create_server((host, port), family=family, reuse_port=True):
-                pass
+            _try_to_bind(host, port, shared=settings.fastagi_workers > 1)
         except UnprotectedBindError as error:
             yield f"FASTAGI_LISTEN: {error}"
         except OSError as error:
             yield f"FASTAGI_LISTEN: {host}:{port}: {error.strerror}"
+    if settings.embedded:
+        try:
+            _try_to_bind(settings.fastagi_api_host, settings.port, shared=False)
+        except OSError as error:
+            yield f"PORT: {settings.fastagi_api_host}:{settings.port}: {error.strerror}"
+
+
+def _try_to_bind(host: str, port: int, *, shared: bool) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, reuse_port=shared):
+        pass
 
 
 def _route_faults(settings: Settings) -> Iterator[str]:
@@ -80,5 +93,7 @@ def _folder_faults(settings: Settings) -> Iterator[str]:
     folder = settings.fastagi_state_dir
     while not folder.exists():
         folder = folder.parent
-    if not os.access(folder, os.W_OK):
+    if not folder.is_dir():
+        yield f"FASTAGI_STATE_DIR: {folder} is not a folder"
+    elif not os.access(folder, os.W_OK):
         yield f"FASTAGI_STATE_DIR: {folder} is not writable"

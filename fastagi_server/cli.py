@@ -35,11 +35,12 @@ def main(context: click.Context) -> None:
 @main.command()
 def run() -> None:
     """Run the server in the foreground until SIGTERM or Ctrl-C."""
+    from fastagi_server.registration.ports import OutboxError  # noqa: PLC0415
     from fastagi_server.running import run_server  # noqa: PLC0415 - `--help` needs none of it
 
     try:
         run_server(_settings())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OutboxError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from fastagi_server.checking import find_faults
 from fastagi_server.service import serve
 from fastagi_server.settings import Settings
 from fastagi_server.telemetry.logs import configure_logs
@@ -13,17 +14,23 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 def run_server(settings: Settings) -> None:
-    """Serve until a signal. Raises `OSError` or `ValueError` when it cannot start."""
+    """Serve until a signal.
+
+    Raises `ValueError`, `OSError` or `OutboxError`, in words, when it cannot start. Faults are
+    looked for here and not in the workers, which would be started again and again.
+    """
+    faults = find_faults(settings)
+    if faults:
+        raise ValueError("\n".join(faults))
     if settings.fastagi_workers == 1:
         _run_process(settings, 0)
         return
-    stop_seconds = settings.fastagi_drain_seconds
     measures = Measures()
     configure_logs(settings.fastagi_log_level, settings.fastagi_log_format, measures.drops)
     Workers(
         settings.fastagi_workers,
         lambda number: _run_process(settings, number),
-        stop_seconds=stop_seconds,
+        stop_seconds=settings.fastagi_drain_seconds,
     ).run()
 
 

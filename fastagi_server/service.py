@@ -51,6 +51,10 @@ GC_THRESHOLDS = (20_000, 20, 50)
 WARM_SECONDS = 1.0
 
 
+class StartError(ValueError):
+    """The service cannot start; the text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """One process's parts. `http` is None with a remote API, and in all workers but the first."""
@@ -84,7 +88,7 @@ async def open_service(
     """Everything one process runs, listening when the context is entered.
 
     `worker` counts the processes that share the address; the first serves HTTP too. Raises
-    `OSError`, `OutboxError`, `StoreError`, `SgeError` or `UnprotectedBindError`, each in words.
+    `OSError`, `OutboxError`, `SgeError`, `StartError` or `UnprotectedBindError`, each in words.
     """
     measures = measures or Measures()
     _raise_file_limit()
@@ -177,29 +181,44 @@ async def _open_api(
                 measures=measures,
                 ssl_context=_ssl_context(settings.sge_ca_file),
                 user_agent=f"fastagi-server/{__version__}",
+                trace=settings.fastagi_log_level == "debug",
             )
         )
         await client.warm(deadline=asyncio.get_running_loop().time() + WARM_SECONDS)
         return client, None
     from fastagi_server.api.application import create_app  # noqa: PLC0415 - not for the AGI role
     from fastagi_server.http import HttpServer  # noqa: PLC0415
+    from fastagi_server.store.errors import StoreError  # noqa: PLC0415
     from fastagi_server.store.opening import open_store  # noqa: PLC0415
 
     key = value or (path.read_text().strip() if path else "") or secrets.token_urlsafe(32)
-    store = await stack.enter_async_context(open_store(settings.database_url))
+    try:
+        store = await stack.enter_async_context(open_store(settings.database_url))
+    except StoreError as error:
+        raise StartError(f"the embedded API's database cannot be used: {error}") from error
     app = create_app(store=store, measures=measures, bootstrap_key=key, version=__version__)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    await _warm(transport, key)
     client = await stack.enter_async_context(
         open_client(
             EMBEDDED_URL,
             credentials=open_credentials("api_key", value=key),
             measures=measures,
-            transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+            transport=transport,
+            trace=settings.fastagi_log_level == "debug",
         )
     )
     http = HttpServer(app, settings.fastagi_api_host, settings.port) if worker == 0 else None
     if http is not None:
         await stack.enter_async_context(http)
     return client, http
+
+
+async def _warm(transport: httpx.AsyncBaseTransport, key: str) -> None:
+    """Ask the embedded API something: its first answer takes 0.1 s, which no caller shall wait."""
+    question = httpx.Request("GET", f"{EMBEDDED_URL}/calls?limit=1", headers={"X-API-Key": key})
+    response = await transport.handle_async_request(question)
+    await response.aclose()
 
 
 def admission_of(settings: Settings) -> Admission:

@@ -8,7 +8,7 @@ This is the only module that reads the environment.
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,11 +46,18 @@ def _default_state_dir() -> Path:
 
 
 class _Credentials(SecretsSettingsSource):
-    """systemd's credentials, but for those that are used as files."""
+    """systemd's credentials in `folder`; the watched ones as files, so that changes are noticed."""
+
+    def __init__(self, settings_cls: type[BaseSettings], folder: Path) -> None:
+        super().__init__(settings_cls, folder)
+        self._folder = folder
 
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()
-        return {name: value for name, value in values.items() if name not in WATCHED_CREDENTIALS}
+        for name in WATCHED_CREDENTIALS:
+            if values.pop(name, None) is not None:
+                values[f"{name}_file"] = self._folder / name
+        return values
 
 
 class Settings(BaseSettings):
@@ -147,7 +154,8 @@ class Settings(BaseSettings):
         259_200.0, gt=0, description="Age at which an undelivered entry becomes a dead letter"
     )
     fastagi_log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level of the lines logged"
+        "info",
+        description="Least level of the lines logged; debug adds what is said to the SGE API",
     )
     fastagi_log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Form of log lines; auto is console on a terminal, json elsewhere"
@@ -198,8 +206,12 @@ class Settings(BaseSettings):
         sources = [init_settings, env_settings, dotenv_settings]
         credentials = os.environ.get("CREDENTIALS_DIRECTORY")
         if credentials and Path(credentials).is_dir():
-            sources.append(_Credentials(settings_cls, credentials))
-        sources.append(TomlConfigSettingsSource(settings_cls, config_file()))
+            sources.append(_Credentials(settings_cls, Path(credentials)))
+        path = config_file()
+        try:
+            sources.append(TomlConfigSettingsSource(settings_cls, path))
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{path}: {error}") from None
         return tuple(sources)
 
     @property
@@ -226,14 +238,9 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings. Raises `SettingsError` with every fault in words.
-
-    A credential that systemd gives as `sge_jwt_token` or `sge_api_key` is used as a file, so that a
-    changed one is noticed.
-    """
+    """Read the settings. Raises `SettingsError` with every fault in words."""
     try:
-        given: dict[str, Any] = {**dict(_credential_files()), **overrides}
-        return Settings(**given)
+        return Settings(**overrides)
     except ValidationError as error:
         faults = [
             f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg']}"
@@ -262,13 +269,6 @@ def split_address(text: str) -> tuple[str, int]:
     if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
         raise ValueError(f"{text!r}: an IPv6 address needs brackets, as in [::1]:4573")
     return host.strip("[]") or "0.0.0.0", int(port)
-
-
-def _credential_files() -> Iterator[tuple[str, Path]]:
-    folder = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"))
-    for name in WATCHED_CREDENTIALS:
-        if (folder / name).is_file():
-            yield f"{name}_file", folder / name
 
 
 def _is_given(value: object) -> bool:

@@ -12,7 +12,7 @@ from types import FrameType
 
 import structlog
 
-_log = structlog.stdlib.get_logger("workers")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
 
 RESTART_PAUSE_SECONDS = 0.5
 """Between a worker's death and its successor, so that a broken start cannot spin."""
@@ -52,22 +52,31 @@ class Workers:
         number = self._children.pop(pid)
         if self._stopping:
             return
-        _log.error("worker_died", worker=number, status=os.waitstatus_to_exitcode(status))
+        _log().error("worker_died", worker=number, status=os.waitstatus_to_exitcode(status))
         time.sleep(RESTART_PAUSE_SECONDS)
-        if not self._stopping:
-            self._start(number)
+        self._start(number)
 
     def _start(self, number: int) -> None:
-        pid = os.fork()
-        if pid:
-            self._children[pid] = number
-            return
-        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-            signal.signal(name, signal.SIG_DFL)
+        """Start a child, unless a signal to stop came before: none may come halfway."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            if self._stopping:
+                return
+            pid = os.fork()
+            if pid:
+                self._children[pid] = number
+                return
+            for name in _SIGNALS:
+                signal.signal(name, signal.SIG_DFL)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        self._serve_and_exit(number)
+
+    def _serve_and_exit(self, number: int) -> None:
         try:
             self._serve(number)
         except BaseException:  # noqa: BLE001 - the child must never return into the parent's code
-            _log.exception("worker_failed", worker=number)
+            _log().exception("worker_failed", worker=number)
             os._exit(1)
         os._exit(0)
 
@@ -81,3 +90,8 @@ class Workers:
     def _kill(self, _number: int, _frame: FrameType | None) -> None:
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
+
+
+def _log() -> structlog.stdlib.BoundLogger:
+    """Ask anew each time: a logger kept from before a fork writes through the parent's thread."""
+    return structlog.stdlib.get_logger("workers")

@@ -46,11 +46,14 @@ class Admission:
         )
 
     def refusal(self, peer: str, open_sessions: int) -> str:
-        """Why a connection from this address is refused, "" when it is welcome."""
-        if open_sessions > self.max_sessions:
-            return "overloaded"
+        """Why a connection from this address is refused, "" when it is welcome.
+
+        `open_sessions` counts it too, but none that was refused.
+        """
         if self.allow and not self._allows(peer):
             return "address_not_allowed"
+        if open_sessions > self.max_sessions:
+            return "overloaded"
         return ""
 
     def _allows(self, peer: str) -> bool:

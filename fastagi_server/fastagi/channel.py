@@ -1,7 +1,7 @@
 """What a route holds of the call: one Asterisk channel, spoken to through AGI."""
 
 from base64 import b64decode
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ from fastagi_server.agi.command import Command
 from fastagi_server.agi.commands import get_full_variable, mset, set_variable, stream_file
 from fastagi_server.agi.commands.data import MAX_PAIRS
 from fastagi_server.agi.errors import AgiReplyError
-from fastagi_server.agi.guards import check_variable_name
+from fastagi_server.agi.guards import check_variable_name, line_limit
 from fastagi_server.agi.request import AgiRequest
 from fastagi_server.fastagi.dialogue import Dialogue
 
@@ -67,14 +67,13 @@ class AgiChannel:
     async def set_variables(self, variables: Mapping[str, str]) -> None:
         """Set variables now; those a route returns are set at its end, at no extra cost.
 
-        Several go out as one MSet. Raises as `execute` does.
+        As many go out in one MSet as fit into it. Raises as `execute` does.
         """
-        rest = list(variables.items())
-        while len(rest) > 1:
-            await self.execute(mset(dict(rest[:MAX_PAIRS])))
-            del rest[:MAX_PAIRS]
-        for name, value in rest:
-            await self.execute(set_variable(name, value))
+        for batch in _batches(variables, line_limit(self.request.version)):
+            if len(batch) > 1:
+                await self.execute(mset(batch))
+            else:
+                await self.execute(set_variable(*batch.popitem()))
 
     @asynccontextmanager
     async def playing(self, file: str, escape_digits: str = "") -> AsyncGenerator[None]:
@@ -91,3 +90,18 @@ class AgiChannel:
             yield
         finally:
             await self._dialogue.stop_prompt()
+
+
+def _batches(variables: Mapping[str, str], limit: int) -> Iterator[dict[str, str]]:
+    """Divide variables so that the MSet of each part has at most `limit` bytes."""
+    batch: dict[str, str] = {}
+    size = 0
+    for name, value in variables.items():
+        length = len(mset({name: value}).line)  # more than it adds to an MSet of several
+        if batch and (size + length > limit or len(batch) == MAX_PAIRS):
+            yield batch
+            batch, size = {}, 0
+        batch[name] = value
+        size += length
+    if batch:
+        yield batch

@@ -6,9 +6,11 @@ Every session ends with `SGE_STATUS` set. `SGE_ERROR` is one of the fixed texts 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, cast
 
 from fastagi_server.agi.command import Command
 from fastagi_server.agi.commands import set_context, set_extension, set_priority
+from fastagi_server.agi.errors import AgiGuardError
 
 OK = "OK"
 FAILED = "FAILED"
@@ -18,6 +20,8 @@ TEXTS: Mapping[str, str] = {
     "bad_argument": "Bad argument",
     "budget_exceeded": "Took too long",
     "challenge_failed": "Not authorised",
+    "command_failed": "Command failed",
+    "command_timeout": "No answer from Asterisk",
     "draining": "Service is stopping",
     "hangup": "Caller hung up",
     "internal_error": "Internal error",
@@ -33,13 +37,17 @@ class OnError:
     """What a route does when it ends FAILED or REFUSED, besides setting the variables.
 
     `action` is `continue` (nothing), `failure` (AGISTATUS=FAILURE) or `goto` (the dialplan goes on
-    at `context`, `extension`, `priority`).
+    at `context`, `extension`, `priority`). Raises `AgiGuardError` for a target that cannot be
+    written to Asterisk.
     """
 
-    action: str
+    action: Literal["continue", "failure", "goto"]
     context: str = ""
     extension: str = ""
     priority: str = ""
+
+    def __post_init__(self) -> None:
+        self.commands()
 
     @classmethod
     def from_text(cls, text: str) -> "OnError":
@@ -47,17 +55,23 @@ class OnError:
 
         Raises `ValueError` with the reason.
         """
-        action, _, target = text.strip().partition(":")
-        if action in {"continue", "failure"} and not target:
-            return cls(action)
-        parts = tuple(part.strip() for part in target.split(","))
-        if (
-            action == "goto"
-            and len(parts) == len(("context", "extension", "priority"))
-            and all(parts)
-        ):
-            return cls(action, *parts)
+        match text.strip().partition(":"):
+            case ("continue" | "failure") as action, "", "":
+                return cls(action)
+            case "goto", ":", target:
+                parts = [part.strip() for part in target.split(",")]
+                if len(parts) == len(("context", "extension", "priority")) and all(parts):
+                    return cls._goto(text, *parts)
+            case _:
+                pass
         raise ValueError(f"{text!r} is none of: continue, failure, goto:context,extension,priority")
+
+    @classmethod
+    def _goto(cls, text: str, context: str, extension: str, priority: str) -> "OnError":
+        try:
+            return cls("goto", context, extension, priority)
+        except AgiGuardError as error:
+            raise ValueError(f"{text!r}: {error}") from None
 
     def commands(self) -> list[Command[None]]:
         """The commands that send the dialplan where `goto` says; none for the other actions."""
@@ -92,10 +106,19 @@ class Ending:
         return self.variables.get("SGE_ERROR_CODE", "")
 
 
-def completed(variables: Mapping[str, str] | None) -> Ending:
-    """The ending of a route that returned; one that names no SGE_STATUS succeeded."""
-    if variables is None or "SGE_STATUS" not in variables:
-        variables = {"SGE_STATUS": OK, "SGE_ERROR": "", "SGE_ERROR_CODE": "", **(variables or {})}
+def completed(returned: object) -> Ending:
+    """The ending of a route that returned; one that names no SGE_STATUS succeeded.
+
+    Raises `TypeError` when `returned` is neither None nor a mapping of text to text: a route need
+    not have seen a type checker, and what is no text could hold anything once it is written.
+    """
+    variables = {"SGE_STATUS": OK, "SGE_ERROR": "", "SGE_ERROR_CODE": ""}
+    if returned is not None and not isinstance(returned, Mapping):
+        raise TypeError(f"a route returns a mapping or None, not {type(returned).__name__}")
+    for name, value in cast("Mapping[object, object]", returned or {}).items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"the channel variable {name!r} is a {type(value).__name__}, not text")
+        variables[name] = value
     return Ending("completed", variables)
 
 

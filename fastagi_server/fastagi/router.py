@@ -13,6 +13,7 @@ the arguments by position, and are converted by their annotation: `str`, `int`, 
 """
 
 import inspect
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -33,6 +34,7 @@ DEFAULT_BUDGET_SECONDS = 10.0
 MAX_ARGUMENT = 1024
 """Characters of one parameter's text."""
 
+_PLAIN_KINDS = (str, int, float, bool)
 _BOOLEANS = {
     **dict.fromkeys(("1", "yes", "true", "on"), True),
     **dict.fromkeys(("0", "no", "false", "off"), False),
@@ -60,7 +62,7 @@ class Parameter:
                 return _BOOLEANS[text.strip().lower()]
             if issubclass(self.kind, Enum):
                 return self.kind(text.strip().lower())
-            return self.kind(text)
+            return _finite(text) if self.kind is float else self.kind(text)
         except (ValueError, KeyError):
             raise ArgumentError(f"{self.name} is not a {self.kind.__name__}") from None
 
@@ -113,7 +115,10 @@ def route(
     on_error: OnError = CONTINUE,
     budget_seconds: float | None = DEFAULT_BUDGET_SECONDS,
 ) -> Callable[[Handler], Route]:
-    """Make a route of a handler; the decorated name is then the route itself."""
+    """Make a route of a handler; the decorated name is then the route itself.
+
+    Raises `TypeError` for a keyword parameter of a type that no text is converted to.
+    """
 
     def decorate(handler: Handler) -> Route:
         return Route(path, handler, _parameters(handler), on_error, budget_seconds)
@@ -156,10 +161,24 @@ class Router:
         return self._policies.get(route.path, route.on_error)
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
 def _parameters(handler: Handler) -> tuple[Parameter, ...]:
     signature = inspect.signature(handler, eval_str=True)
     return tuple(
-        Parameter(parameter.name, parameter.annotation, parameter.default is parameter.empty)
+        Parameter(parameter.name, _kind(parameter), parameter.default is parameter.empty)
         for parameter in signature.parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY
     )
+
+
+def _kind(parameter: inspect.Parameter) -> type[Any]:
+    kind = parameter.annotation
+    if isinstance(kind, type) and (kind in _PLAIN_KINDS or issubclass(kind, Enum)):
+        return kind
+    raise TypeError(f"{parameter} is not a str, int, float, bool or an enumeration of text")

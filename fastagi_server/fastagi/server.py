@@ -17,6 +17,9 @@ _log = structlog.stdlib.get_logger("fastagi")
 BACKLOG = 65535
 """The kernel cuts it to net.core.somaxconn. A full backlog costs a caller 2 s and then the call."""
 
+MAX_REFUSED = 1000
+"""Refused connections that may wait for their peer's end at once; more are dropped unanswered."""
+
 CLOSE_SECONDS = 5.0
 """How long `close` waits for cancelled routes before it leaves them to the loop's end."""
 
@@ -43,6 +46,7 @@ class FastAgiServer:
         self.deadlines = deadlines or Deadlines()
         self.loop = asyncio.get_running_loop()
         self._sessions: set[AgiSession] = set()
+        self._refused: set[AgiSession] = set()
         self._listeners: list[asyncio.Server] = []
         self._draining = False
         self._idle = asyncio.Event()
@@ -94,17 +98,28 @@ class FastAgiServer:
         if session not in self._sessions:
             return False
         self._sessions.discard(session)
+        self._refused.discard(session)
         self.measures.agi_sessions_open.set(len(self._sessions))
         if not self._sessions:
             self._idle.set()
         return True
 
+    def refused(self, session: AgiSession, reason: str) -> bool:
+        """Take a session out of those that count: strangers shall not use up the places.
+
+        Whether there is room to tell it so, and to wait until it has heard.
+        """
+        self._refused.add(session)
+        self.measures.agi_refused.add(reason)
+        return len(self._refused) <= MAX_REFUSED
+
     def refusal(self, transport: asyncio.Transport) -> str:
-        """Why a new connection is refused, "" when it is welcome."""
+        """Why a new connection, counted already, is refused, "" when it is welcome."""
         if self._draining:
             return "draining"
-        peer = str(transport.get_extra_info("peername")[0]) if self.admission.allow else ""
-        return self.admission.refusal(peer, len(self._sessions))
+        name = transport.get_extra_info("peername")  # None for a peer that has left already
+        peer = str(name[0]) if name else ""
+        return self.admission.refusal(peer, len(self._sessions) - len(self._refused))
 
     # -- stopping --
 

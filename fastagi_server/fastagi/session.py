@@ -20,12 +20,7 @@ import structlog
 
 from fastagi_server.agi.commands import get_full_variable, set_variable
 from fastagi_server.agi.connection import AgiConnection
-from fastagi_server.agi.errors import (
-    AgiDeadChannelError,
-    AgiGuardError,
-    AgiHangupError,
-    AgiRemoteError,
-)
+from fastagi_server.agi.errors import AgiError, AgiGuardError, AgiHangupError, AgiRemoteError
 from fastagi_server.agi.events import (
     Event,
     HangupReceived,
@@ -40,13 +35,16 @@ from fastagi_server.agi.request import AgiRequest
 from fastagi_server.fastagi.channel import AgiChannel
 from fastagi_server.fastagi.dialogue import Dialogue
 from fastagi_server.fastagi.endings import CONTINUE, FAILURE, Ending, OnError, completed, failed
-from fastagi_server.fastagi.router import ArgumentError, Route
+from fastagi_server.fastagi.failures import code_of, log_protocol_error
+from fastagi_server.fastagi.router import Route
 
 if TYPE_CHECKING:
     from fastagi_server.fastagi.server import FastAgiServer
 
 _log = structlog.stdlib.get_logger("fastagi")
 
+MAX_LOGGED_PATH = 100
+"""Characters of an unknown path that the log shows."""
 
 _NO_ROUTE_RAN = frozenset({"unknown_route", "challenge_failed", "draining", "protocol_error"})
 """Outcomes that no route's policy speaks for: they always end with AGISTATUS=FAILURE."""
@@ -158,34 +156,33 @@ class AgiSession(asyncio.Protocol):
     async def _serve(self, request: AgiRequest) -> None:
         try:
             ending = await self._run_route(request)
-        except asyncio.CancelledError:
-            if self._stop is None or self._task is None:
+        except asyncio.CancelledError as error:
+            if self._stop is None and self._task is not None and self._task.cancelling():
                 raise  # the loop is shutting down: not ours to swallow
-            self._task.uncancel()
-            ending = failed(self._stop.value)
+            ending = self._broken_off(error, request)
+        except Exception as error:  # noqa: BLE001 - a route's bug must not cost the caller his ending
+            ending = self._broken_off(error, request)
         self._finish(ending)
         self._forget()
 
     async def _run_route(self, request: AgiRequest) -> Ending:
         route, channel = self._route, AgiChannel(self.dialogue, request)
         if route is None:
+            _log.warning("unknown_route", path=request.path[:MAX_LOGGED_PATH])
             return failed("unknown_route")
-        try:
-            if self._server.admission.secret and not await self._is_authentic(channel):
-                return failed("challenge_failed")
-            parameters = route.bind(request)
-            return completed(await route.handler(channel, self._server.services, **parameters))
-        except ArgumentError as error:
-            _log.warning("bad_argument", route=route.path, reason=str(error))
-            return failed("bad_argument")
-        except (AgiHangupError, AgiDeadChannelError):
-            return failed("hangup")
-        except AgiRemoteError as error:
+        if self._server.admission.secret and not await self._is_authentic(channel):
+            return failed("challenge_failed")
+        parameters = route.bind(request)
+        return completed(await route.handler(channel, self._server.services, **parameters))
+
+    def _broken_off(self, error: BaseException, request: AgiRequest) -> Ending:
+        """The ending of a route that raised: what stopped it counts more than what it raised."""
+        if isinstance(error, AgiRemoteError):
             self._server.measures.agi_protocol_errors.add(error.kind)
-            return failed("protocol_error")
-        except Exception:  # noqa: BLE001 - a route's bug must not cost the caller his ending
-            _log.exception("route_failed", route=route.path, unique_id=request.unique_id)
-            return failed("internal_error")
+        if self._stop is not None and isinstance(error, (asyncio.CancelledError, AgiError)):
+            return failed(self._stop.value)
+        code = code_of(error, path=self._path, unique_id=request.unique_id)
+        return failed(self._stop.value if self._stop else code)
 
     async def _is_authentic(self, channel: AgiChannel) -> bool:
         nonce = secrets.token_hex(16)
@@ -193,15 +190,21 @@ class AgiSession(asyncio.Protocol):
             f"{self._server.admission.secret}:{nonce}".encode()
         ).hexdigest()
         answer = await channel.execute(get_full_variable(f"${{SHA1(${{SGE_AGI_SECRET}}:{nonce})}}"))
-        return hmac.compare_digest(answer.encode(), expected.encode())
+        return hmac.compare_digest(answer.encode("utf-8", "surrogateescape"), expected.encode())
 
     def _finish(self, ending: Ending) -> None:
         """Write the last batch and half-close; the rest happens as the peer's bytes come."""
         self._ending = ending
-        if self.connection.state is State.CLOSED:
+        if self.connection.state is State.CLOSED or self._transport.is_closing():
             self._transport.close()
-        else:
-            self._half_close(self._last_batch(ending, self._policy(ending)))
+            return
+        try:
+            data = self._last_batch(ending)
+        except AgiGuardError as error:
+            _log.error("variable_refused", route=self._path, reason=str(error))
+            self._ending = failed("unwritable_variable")
+            data = self._last_batch(self._ending)
+        self._half_close(data)
 
     def _policy(self, ending: Ending) -> OnError:
         if ending.outcome in _NO_ROUTE_RAN:
@@ -210,17 +213,12 @@ class AgiSession(asyncio.Protocol):
             return CONTINUE
         return self._server.router.policy(self._route)
 
-    def _last_batch(self, ending: Ending, policy: OnError) -> bytes:
+    def _last_batch(self, ending: Ending) -> bytes:
+        policy = self._policy(ending)
         failure = (ending.code or ending.outcome) if policy.action == "failure" else ""
         targets = () if self.connection.dead else policy.commands()
-        try:
-            commands = [set_variable(name, value) for name, value in ending.variables.items()]
-            return self.connection.finish([*commands, *targets], failure)
-        except AgiGuardError as error:
-            _log.error("variable_refused", reason=str(error))
-            self._ending = ending = failed("unwritable_variable")
-            commands = [set_variable(name, value) for name, value in ending.variables.items()]
-            return self.connection.finish([*commands, *targets], failure)
+        commands = [set_variable(name, value) for name, value in ending.variables.items()]
+        return self.connection.finish([*commands, *targets], failure)
 
     def _half_close(self, data: bytes) -> None:
         self._set_deadline(self._server.deadlines.linger)
@@ -229,24 +227,32 @@ class AgiSession(asyncio.Protocol):
 
     def _refuse(self, reason: str) -> None:
         """Answer `failure` before a route ran; what Asterisk still sends is read and dropped."""
-        self._server.measures.agi_refused.add(reason)
         self._ending = Ending(reason)
-        self._half_close(self.connection.finish((), reason))
+        if self._server.refused(self, reason):
+            self._half_close(self.connection.finish((), reason))
+        else:
+            self.abort()
 
     # -- what goes wrong --
 
     def stop(self, reason: Stop) -> None:
         """Cancel the route, unless it has ended or is being stopped already."""
-        if self._task is None or self._stop is not None or self._ending is not None:
+        if self._stop is not None or self._ending is not None:
             return
         self._stop = reason
+        if self._task is None:
+            self._refuse(reason.value)
+            return
         self._set_deadline(self._server.deadlines.dead_zone)
-        self._task.cancel()
+        # Later, because a task that is cancelled before its first step never runs at all: HANGUP
+        # may come with the last bytes of the environment.
+        self._loop.call_soon(self._task.cancel)
 
     def abort(self) -> None:
         """Drop the connection now; the last resort of a deadline and of shutdown."""
         self._server.measures.drops.add("agi_session")
-        if self._task is not None:
+        if self._task is not None and self._ending is None:
+            _log.error("route_ignores_cancellation", route=self._path)
             self._task.cancel()
         self._transport.abort()
 
@@ -259,7 +265,7 @@ class AgiSession(asyncio.Protocol):
 
     def _on_peer_broke(self, error: AgiRemoteError) -> None:
         self._server.measures.agi_protocol_errors.add(error.kind)
-        _log.warning("agi_protocol_error", reason=str(error), route=self._path)
+        log_protocol_error(error, path=self._path)
         if self._task is not None:
             self.stop(Stop.PROTOCOL)
         elif self.connection.state is not State.CLOSED:
@@ -271,7 +277,9 @@ class AgiSession(asyncio.Protocol):
         remaining = self._deadline - self._loop.time()
         if remaining > 0:
             self._timer = self._loop.call_later(remaining, self._on_timer)
-        elif self._task is None and self._ending is None:
+            return
+        self._timer.cancel()  # it has fired: by this `_set_deadline` knows that it needs a new one
+        if self._task is None and self._ending is None:
             self._refuse("environment_timeout")
         elif self._ending is None and self._stop is None:
             self.stop(Stop.BUDGET)

@@ -23,6 +23,9 @@ _READ = (
 )
 """What Dial and the channel leave behind; all can be read from a dead channel."""
 
+MAX_DIGITS = 18
+"""Digits of a number that is believed; milliseconds since 1970 have thirteen."""
+
 
 @route("end")
 async def end(
@@ -81,4 +84,4 @@ def _ring_ms(facts: Mapping[str, str]) -> int | None:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None

@@ -31,7 +31,8 @@ log = structlog.get_logger()
 class SgeClient:
     """Implements `registration.ports.CallsApi`, which says what the methods mean and raise.
 
-    `base_url` is a normalised one (`sge.address`). `requester` says how questions are put.
+    `base_url` is a normalised one (`sge.address`). `requester` says how questions are put, and
+    what `trace` is.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class SgeClient:
         measures: Measures,
         user_agent: str = "fastagi-server",
         max_response_bytes: int = 1_048_576,
+        trace: bool = False,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._calls_url = base_url.copy_with(raw_path=base_url.raw_path + b"/calls")
@@ -57,6 +59,7 @@ class SgeClient:
             measures=measures,
             user_agent=user_agent,
             max_response_bytes=max_response_bytes,
+            trace=trace,
             uniform=uniform,
         )
 
@@ -115,11 +118,12 @@ async def open_client(
     connection_limit: int = 100,
     keep_alive_seconds: float = 4.0,
     max_response_bytes: int = 1_048_576,
+    trace: bool = False,
 ) -> AsyncGenerator[SgeClient]:
     """A client for the API at `base_url`, with a breaker and, unless given, a transport of its own.
 
-    `ssl_context` is for https, httpx's default when None. Raises `AddressError` for a URL that is
-    none. Closes the transport at the end.
+    `ssl_context` is for https, httpx's default when None. `trace` logs every conversation. Raises
+    `AddressError` for a URL that is none. Closes the transport at the end.
     """
     url = normalise_base_url(base_url)
     transport = transport or OriginTransport(
@@ -139,6 +143,7 @@ async def open_client(
             measures=measures,
             user_agent=user_agent,
             max_response_bytes=max_response_bytes,
+            trace=trace,
         )
 
 

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 ATTEMPTS: Final = 3
 FIRST_PAUSE_SECONDS: Final = 0.05
+SHOWN_BYTES: Final = 4096
+"""Of an answer, in a log line of level debug."""
 
 _REPEATED_STATUSES = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
@@ -64,7 +66,8 @@ class Requester:
     A question is sent at most `ATTEMPTS` times, and again only when the connection could not be
     made, was closed before a byte of an answer, or the answer was 502, 503 or 504 without a
     `Retry-After`; all questions are idempotent. A 401 is answered with the new credential, if
-    there is one. An answer's body may have `max_response_bytes`.
+    there is one. An answer's body may have `max_response_bytes`. With `trace` each question and
+    its answer are a log line of level debug.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Requester:
         measures: Measures,
         user_agent: str,
         max_response_bytes: int,
+        trace: bool = False,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._transport = transport
@@ -85,6 +89,7 @@ class Requester:
         self._breaker = breaker
         self._measures = measures
         self._max_response_bytes = max_response_bytes
+        self._trace = trace
         self._uniform = uniform
         self._fixed_headers = [
             (b"Host", host),
@@ -149,6 +154,8 @@ class Requester:
                 failure = verdicts.of_failure(error)
                 pause_seconds = self._pause_after_error(error, attempt)
             else:
+                if self._trace:
+                    _log_conversation(question, reply)
                 verdict = verdicts.of_response(
                     reply.status, reply.headers, one_call=question.one_call
                 )
@@ -237,3 +244,16 @@ class Requester:
             headers.append((b"Content-Type", b"application/json"))
             headers.append((b"Content-Length", b"%d" % len(question.body)))
         return headers
+
+
+def _log_conversation(question: Question, reply: Reply) -> None:
+    """What was said; headers, and with them credentials, never."""
+    log.debug(
+        "sge_answer",
+        operation=question.operation,
+        target=f"{question.method} {question.url.path}",
+        key=question.key,
+        question=question.body.decode(),
+        status=reply.status,
+        answer=reply.body[:SHOWN_BYTES].decode("utf-8", "replace"),
+    )
