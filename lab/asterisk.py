@@ -32,7 +32,7 @@ LOG_SECONDS = 10.0
 # At 20 ms a packet, a fifth of a second of audio.
 SPOKEN_PACKETS = 10
 
-FOLDERS = ("var/keys", "spool", "run", "log", "agi-bin", "phones")
+FOLDERS = ("var/keys", "spool", "run", "log/cdr-custom", "agi-bin", "phones")
 
 # Parts of Asterisk's core warn without a file of their own; Debian's does.
 DISTRIBUTION_FILES = (
@@ -50,7 +50,7 @@ DISTRIBUTION_FILES = (
 # Said on every start of every Asterisk.
 HARMLESS = re.compile(
     r"modules will be loaded|CDR simple logging enabled|default indication country"
-    r"|Default country for indication tones"
+    r"|Default country for indication tones|cdr_custom\.conf"
 )
 COMPLAINT = re.compile(r"\] (NOTICE|WARNING|ERROR)\[")
 

@@ -1,17 +1,13 @@
 """ARI of one instance, the little of it that placing and watching calls takes."""
 
 import base64
-import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lab.errors import CommandError
-
-REQUEST_SECONDS = 10
+from lab.loopback import ask
 
 
 @dataclass(frozen=True)
@@ -80,21 +76,7 @@ class Control:
         body: Mapping[str, Any] | None = None,
     ) -> Any:
         """Send one request and return its JSON; raises CommandError with ARI's own words."""
-        address = f"http://127.0.0.1:{self.port}/ari/{path}?{urllib.parse.urlencode(query or {})}"
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-        request = urllib.request.Request(
-            address,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Basic {login}", "Content-Type": "application/json"},
-        )
-        # A proxy from the environment must not see requests to loopback.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=REQUEST_SECONDS) as reply:
-                text = reply.read()
-        except urllib.error.HTTPError as error:
-            raise CommandError(f"{method} {path}: {error.code} {error.read().decode()}") from error
-        except OSError as error:
-            raise CommandError(f"{method} {path}: {error}") from error
-        return json.loads(text) if text else None
+        query_text = urllib.parse.urlencode(query or {})
+        headers = {"Authorization": f"Basic {login}"}
+        return ask(self.port, method, f"/ari/{path}?{query_text}", headers, body)

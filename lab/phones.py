@@ -37,6 +37,10 @@ RECEIVED_RESPONSE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 
+MESSAGE = re.compile(
+    r"message (sent|received) \[\d+\] bytes ?:\s+(?:SIP/2\.0 (\d{3})|([A-Z]+) sip:)"
+)
+
 
 class Phone:
     """One phone, playing one scenario once (or `calls` times). Start it by what it shall do.
@@ -140,6 +144,14 @@ class Phone:
         """Return the status codes of the SIP responses received, in order, repeats left out."""
         responses = dict.fromkeys(RECEIVED_RESPONSE.findall(self.messages()))
         return [int(status) for status, _sequence in responses]
+
+    def conversation(self) -> list[str]:
+        """Return the SIP messages in order, as `> INVITE` (sent) and `< 200` (received)."""
+        marks = {"sent": ">", "received": "<"}
+        return [
+            f"{marks[way]} {status or method}"
+            for way, status, method in MESSAGE.findall(self.messages())
+        ]
 
     def explain(self) -> str:
         """Return what SIPp says went wrong, for the message of a failed assertion."""

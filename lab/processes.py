@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +57,17 @@ class ProcessId:
 
 
 def start(
-    command: list[str], output: Path, keep_open: tuple[int, ...] = ()
+    command: list[str],
+    output: Path,
+    keep_open: tuple[int, ...] = (),
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own with its output in a file."""
+    """Start a program in a session of its own with its output in a file.
+
+    It has the environment and the working folder of this process unless others are given.
+    """
     with output.open("wb") as log:
         return subprocess.Popen(
             command,
@@ -68,6 +76,8 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=keep_open,
+            env=environment,
+            cwd=folder,
         )
 
 

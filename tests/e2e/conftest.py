@@ -7,6 +7,7 @@ import pytest
 
 from lab.asterisk import Asterisk
 from lab.root import Root
+from lab.service import Service
 
 # Extensions that only the tests dial. Each ends in a wait, so that the test can look at the
 # variables of a live channel, which ARI knows by its id.
@@ -38,6 +39,68 @@ exten => nobody,1,Answer()
  same => n,AGI(sge-voip-integration.py,register,127.0.0.1:1)
  same => n,Set(AFTER=${AGISTATUS})
  same => n,Wait(60)
+
+; A number behind a 9 is the number itself, with a last word of the channel in the log.
+[sky-genesis-voip]
+exten => _9XXXX,1,Set(CHANNEL(hangup_handler_push)=test-account,s,1)
+ same => n,Goto(${EXTEN:1},1)
+
+[test-account]
+exten => s,1,Set(DIAL=${DIALSTATUS}|${HANGUPCAUSE}|${RINGTIME_MS}|${DIALEDTIME_MS})
+ same => n,Verbose(0,ACCOUNT ${UNIQUEID}|${SGE_STATUS}|${SGE_CALL_ID}|${DIAL}|${ANSWEREDTIME_MS}|)
+ same => n,Return()
+
+[test-routes]
+exten => life,1,Answer()
+ same => n,Gosub(sge-register,s,1(SIP/1001))
+ same => n,AGI(${SGE_AGI}/status,${SGE_CALL_ID})
+ same => n,Set(FIRST=${SGE_CALL_STATUS})
+ same => n,AGI(${SGE_AGI}/accept,${SGE_CALL_ID},${UNIQUEID},${SGE_SYSTEM})
+ same => n,AGI(${SGE_AGI}/status?call=${SGE_CALL_ID})
+ same => n,Set(SECOND=${SGE_CALL_STATUS})
+ same => n,AGI(${SGE_AGI}/end?system=${SGE_SYSTEM})
+ same => n,AGI(${SGE_AGI}/status?call=${SGE_CALL_ID})
+ same => n,Set(THIRD=${SGE_CALL_STATUS})
+ same => n,AGI(${SGE_AGI}/accept?call=${SGE_CALL_ID}&uniqueid=${UNIQUEID}&system=${SGE_SYSTEM})
+ same => n,Set(TOO_LATE=${SGE_STATUS}:${SGE_ERROR_CODE})
+ same => n,AGI(${SGE_AGI}/status?call=no-such-call)
+ same => n,Set(AFTER=${SGE_CALL_STATUS}:${SGE_STATUS}:${SGE_ERROR_CODE}:${AGISTATUS})
+ same => n,Wait(60)
+exten => plain,1,Answer()
+ same => n,AGI(${SGE_AGI},SIP/1001,video)
+ same => n,Set(AFTER=${AGISTATUS})
+ same => n,Wait(60)
+exten => twice,1,Answer()
+ same => n,Set(ENV(SGE_AGI_ADDRESS)=${SGE_AGI})
+ same => n,AGI(sge-voip-integration.py,register?system=${SGE_SYSTEM})
+ same => n,Set(FIRST=${SGE_CALL_ID})
+ same => n,AGI(${SGE_AGI}/register?system=${SGE_SYSTEM})
+ same => n,Set(AFTER=${AGISTATUS})
+ same => n,Wait(60)
+exten => health,1,Answer()
+ same => n,AGI(${SGE_AGI}/health)
+ same => n,Set(AFTER=${AGISTATUS})
+ same => n,Wait(60)
+exten => unknown,1,Answer()
+ same => n,AGI(${SGE_AGI}/no/such/route)
+ same => n,Set(AFTER=${AGISTATUS})
+ same => n,Wait(60)
+exten => bad,1,Answer()
+ same => n,AGI(${SGE_AGI}/register?type=smoke-signals)
+ same => n,Set(AFTER=${AGISTATUS})
+ same => n,Wait(60)
+exten => elsewhere,1,Set(ELSEWHERE=yes)
+ same => n,Set(AFTER=${AGISTATUS})
+ same => n,Wait(60)
+
+; Calls that are ended by the h extension, without the wrapper.
+[test-h]
+exten => _X.,1,Answer()
+ same => n,Set(CHANNEL(hangup_handler_push)=test-account,s,1)
+ same => n,AGI(${SGE_AGI}/register?dialled=${EXTEN}&system=${SGE_SYSTEM})
+ same => n,Set(AFTER=${AGISTATUS})
+ same => n,Wait(60)
+exten => h,1,AGI(${SGE_AGI}/end?system=${SGE_SYSTEM})
 """
 
 
@@ -58,6 +121,20 @@ def shared_asterisk(lab_root: Root) -> Iterator[Asterisk]:
     """Run one Asterisk for all tests of the session."""
     with Asterisk.start(extensions=CONTEXTS, root=lab_root) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def shared_service(lab_root: Root) -> Iterator[Service]:
+    """Run one service with its embedded SGE API for all tests of the session."""
+    with Service.start() as running:
+        yield running
+
+
+@pytest.fixture
+def service(shared_service: Service, asterisk: Asterisk) -> Service:
+    """Return the service, asked by the Asterisk's dialplan."""
+    asterisk.set_global("SGE_AGI", shared_service.agi)
+    return shared_service
 
 
 @pytest.fixture
