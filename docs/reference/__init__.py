@@ -1,0 +1,1 @@
+"""Reference pages; `generate` writes those that the code can speak for."""
