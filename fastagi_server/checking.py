@@ -45,6 +45,14 @@ def find_faults(settings: Settings) -> list[str]:
     ]
 
 
+def find_doubts(settings: Settings) -> list[str]:
+    """What does not stop the server, but is probably not meant."""
+    _, value, path = settings.credential
+    if not settings.embedded and value is None and path is None:
+        return ["SGE_API_URL names a remote API, but there is no SGE_JWT_TOKEN or SGE_API_KEY"]
+    return []
+
+
 def _address_faults(settings: Settings, admission: Admission) -> Iterator[str]:
     for host, port in settings.listen_addresses:
         try:
@@ -53,12 +61,17 @@ def _address_faults(settings: Settings, admission: Admission) -> Iterator[str]:
         except UnprotectedBindError as error:
             yield f"FASTAGI_LISTEN: {error}"
         except OSError as error:
-            yield f"FASTAGI_LISTEN: {host}:{port}: {error.strerror}"
+            yield f"FASTAGI_LISTEN: {host}:{port}: {_reason(error)}"
     if settings.embedded:
         try:
             _try_to_bind(settings.fastagi_api_host, settings.port, shared=False)
         except OSError as error:
-            yield f"PORT: {settings.fastagi_api_host}:{settings.port}: {error.strerror}"
+            yield f"PORT: {settings.fastagi_api_host}:{settings.port}: {_reason(error)}"
+
+
+def _reason(error: OSError) -> str:
+    """Without the address, which Python puts behind the system's words."""
+    return str(error.strerror or error).partition(" (while ")[0]
 
 
 def _try_to_bind(host: str, port: int, *, shared: bool) -> None:
@@ -85,8 +98,6 @@ def _api_faults(settings: Settings) -> Iterator[str]:
         open_credentials(scheme, value=value, path=path)
     except SgeError as error:
         yield f"SGE: {error}"
-    if not settings.embedded and value is None and path is None:
-        yield "SGE_API_URL names a remote API, but there is neither SGE_JWT_TOKEN nor SGE_API_KEY"
 
 
 def _folder_faults(settings: Settings) -> Iterator[str]:

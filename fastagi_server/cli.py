@@ -47,12 +47,18 @@ def run() -> None:
 @main.command()
 def check() -> None:
     """Print the settings, secrets masked, and say what is wrong with them."""
-    from fastagi_server.checking import describe_settings, find_faults  # noqa: PLC0415
+    from fastagi_server.checking import (  # noqa: PLC0415
+        describe_settings,
+        find_doubts,
+        find_faults,
+    )
 
     settings = _settings()
     click.echo(f"# settings file: {config_file() or 'none'}")
     for line in describe_settings(settings):
         click.echo(line)
+    for doubt in find_doubts(settings):
+        click.echo(f"warning: {doubt}", err=True)
     faults = find_faults(settings)
     for fault in faults:
         click.echo(f"error: {fault}", err=True)

@@ -112,7 +112,11 @@ class Asterisk:
             undo.pop_all()
         instance = cls(root, name, record)
         instance._child = child
-        instance._wait_booted()
+        try:
+            instance._wait_booted()
+        except BaseException:
+            instance.stop()
+            raise
         return instance
 
     @classmethod
@@ -213,11 +217,9 @@ class Asterisk:
         )
         if not booted or not self.process.is_alive:
             output = self._console()[-2000:] + self.log()[-2000:]
-            self.stop()
             raise StartError(f"Asterisk was not up in {BOOT_SECONDS:.0f} s:\n{output}")
         complaints = self.complaints()
         if complaints:
-            self.stop()
             raise StartError("Asterisk does not like its configuration:\n" + "\n".join(complaints))
 
     def _console(self) -> str:

@@ -162,10 +162,12 @@ class Phone:
     def listen(self, scenario: str, pause_ms: int = 0) -> Self:
         """Register, then take a call with a scenario of lab/scenarios; its pause is `pause_ms`."""
         self._process = self._sipp(scenario, self.ports, "-rtp_echo", "-d", str(pause_ms))
-        if not processes.wait_until(self._is_listening, START_SECONDS):
+        try:
+            self._wait_listening()
+            self._register_contact()
+        except BaseException:
             self.stop()
-            raise StartError(f"phone {self.user} does not listen:\n{self.explain()}")
-        self._register_contact()
+            raise
         return self
 
     def place(self, scenario: str, called: str, pause_ms: int = 0) -> Self:
@@ -175,6 +177,10 @@ class Phone:
         )
         return self
 
+    def _wait_listening(self) -> None:
+        if not processes.wait_until(self._is_listening, START_SECONDS):
+            raise StartError(f"phone {self.user} does not listen:\n{self.explain()}")
+
     def _is_listening(self) -> bool:
         return not is_free(socket.SOCK_DGRAM, self.ports.sip, self.address)
 
@@ -183,7 +189,6 @@ class Phone:
         self._is_registered = self._register(expires_seconds=LIFETIME_SECONDS)
         online = self._is_registered and processes.wait_until(self._is_online, START_SECONDS)
         if not online:
-            self.stop()
             raise StartError(f"phone {self.user} could not register:\n{self.explain()}")
 
     def _register(self, expires_seconds: int) -> bool:

@@ -160,13 +160,16 @@ def _forbid_services(root: Root) -> None:
 
 def archive_address() -> str:
     """Return the address of the Debian archive that this machine's apt uses."""
-    targets = subprocess.run(
-        ["apt-get", "indextargets", "--no-release-info", "--format", "$(RELEASE) $(REPO_URI)"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=STEP_SECONDS,
-    )
+    try:
+        targets = subprocess.run(
+            ["apt-get", "indextargets", "--no-release-info", "--format", "$(RELEASE) $(REPO_URI)"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=STEP_SECONDS,
+        )
+    except OSError as error:
+        raise InstallError(f"apt-get cannot be run: {error.strerror}") from error
     for line in targets.stdout.splitlines():
         release, _, address = line.partition(" ")
         if address.startswith(("http://", "https://")) and "security" not in release:

@@ -23,7 +23,8 @@ def log_lines() -> str:
         """One line per event on standard error: JSON, or text on a terminal
 (`FASTAGI_LOG_FORMAT`). Each also has `level` and `timestamp` (UTC); an `exception` has the level
 `error` and a field `exception` with the trace. Lines that come faster than they can be written are
-dropped and counted in `sge_voip_drops_total{what="log_line"}`. A secret is never in a line.""",
+dropped and counted in `sge_voip_drops_total{what="log_line"}`. A secret is never in a line;
+at the level `debug` lines hold callers' numbers and names.""",
         table(
             ("Level", "Event", "Fields", "From"),
             ((level, code(event), fields, where) for level, event, fields, where in lines),
@@ -44,7 +45,9 @@ def _lines() -> Iterator[tuple[str, str, str, str]]:
 def _line(call: ast.Call) -> tuple[str, str, str] | None:
     match call.func, call.args:
         case (
-            ast.Attribute(value=ast.Name(id=logger), attr=level),
+            ast.Attribute(
+                value=ast.Name(id=logger) | ast.Call(func=ast.Name(id=logger)), attr=level
+            ),
             [ast.Constant(value=str(event))],
         ) if logger in LOGGERS and level in LEVELS:
             named = sorted(keyword.arg for keyword in call.keywords if keyword.arg)

@@ -128,8 +128,15 @@ def command(
     if len(arguments) + name.count(" ") + 1 > MAX_WORDS:
         raise AgiGuardError(f"{name} with {len(arguments)} arguments would crash Asterisk")
     words = [name, *(quote(a) if isinstance(a, str) else str(a) for a in arguments)]
+    return Command(kind, encode(" ".join(words)) + b"\n", parse, seconds)
+
+
+def encode(text: str) -> bytes:
+    """The bytes of quoted text, those that were never UTF-8 as they came.
+
+    Raises `AgiGuardError` for a lone surrogate that stands for no byte.
+    """
     try:
-        line = " ".join(words).encode("utf-8", "surrogateescape") + b"\n"
-    except UnicodeEncodeError:  # a lone surrogate that stands for no byte
-        raise AgiGuardError(f"an argument of {name} holds a character without bytes") from None
-    return Command(kind, line, parse, seconds)
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise AgiGuardError("an AGI argument holds a character that has no bytes") from None

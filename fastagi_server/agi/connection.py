@@ -59,6 +59,10 @@ MAX_ENVIRONMENT = 64 * 1024
 MAX_REPLY = 1024 * 1024
 """Bytes of one reply; GET FULL VARIABLE has no limit of its own."""
 
+_DEAF = (State.FINISHING, State.BROKEN, State.CLOSED)
+"""States in which only the end of the stream is heard; a tuple, because hashing an Enum costs
+more than the comparisons, and Asterisk may send each line of its environment by itself."""
+
 _FIRST_BYTES = b"agi_"
 _HANGUP = b"HANGUP"
 _USAGE_END = "520 End of proper usage."
@@ -157,7 +161,7 @@ class AgiConnection:
         end, otherwise as `send` does.
         """
         batch = list(commands)
-        if self.state in {State.FINISHING, State.CLOSED}:
+        if self.state in (State.FINISHING, State.CLOSED):
             raise AgiStateError(f"cannot finish while {self.state.value}")
         if batch and self.state is State.ENVIRONMENT:
             raise AgiStateError("no command can be sent before the environment is complete")
@@ -188,7 +192,7 @@ class AgiConnection:
 
     def receive_data(self, data: bytes) -> list[Event]:
         """The events in these bytes; how TCP cut them makes no difference."""
-        if self.state in {State.FINISHING, State.BROKEN, State.CLOSED}:
+        if self.state in _DEAF:
             return []
         self._buffer += data
         events: list[Event] = []
@@ -219,10 +223,11 @@ class AgiConnection:
         self._block.clear()
 
     def _receive_environment(self, events: list[Event]) -> None:
-        buffer = self._buffer
-        if not buffer.startswith(_FIRST_BYTES[: len(buffer)]):  # a port scan, a lost web browser
+        buffer, scanned = self._buffer, self._scanned
+        if scanned < len(_FIRST_BYTES) and not buffer.startswith(_FIRST_BYTES[: len(buffer)]):
+            # a port scan, a lost web browser
             raise AgiRequestError("environment", f"not AGI: {bytes(buffer[:20])!r}")
-        end = buffer.find(b"\n\n", max(0, self._scanned - 1))
+        end = buffer.find(b"\n\n", scanned - 1 if scanned else 0)
         self._scanned = len(buffer)
         # without the empty line, the last byte may be the first of its two newlines
         if (len(buffer) - 1 if end < 0 else end) > self._max_environment:

@@ -63,6 +63,7 @@ class AgiSession(asyncio.Protocol):
     """The life of one connection; see the module."""
 
     __slots__ = (
+        "_begun",
         "_deadline",
         "_ending",
         "_loop",
@@ -87,6 +88,7 @@ class AgiSession(asyncio.Protocol):
         self._loop = server.loop
         self.connection = AgiConnection()
         self._task: asyncio.Task[None] | None = None
+        self._begun = False
         self._request: AgiRequest | None = None
         self._route: Route | None = None
         self._stop: Stop | None = None
@@ -154,6 +156,7 @@ class AgiSession(asyncio.Protocol):
         self._task = self._loop.create_task(self._serve(request))
 
     async def _serve(self, request: AgiRequest) -> None:
+        self._begun = True
         try:
             ending = await self._run_route(request)
         except asyncio.CancelledError as error:
@@ -244,9 +247,12 @@ class AgiSession(asyncio.Protocol):
             self._refuse(reason.value)
             return
         self._set_deadline(self._server.deadlines.dead_zone)
-        # Later, because a task that is cancelled before its first step never runs at all: HANGUP
-        # may come with the last bytes of the environment.
-        self._loop.call_soon(self._task.cancel)
+        if self._begun:
+            self._task.cancel()
+        else:
+            # HANGUP came with the last bytes of the environment. A task that is cancelled before
+            # its first step never runs at all, and its session would never end.
+            self._loop.call_soon(self._task.cancel)
 
     def abort(self) -> None:
         """Drop the connection now; the last resort of a deadline and of shutdown."""

@@ -9,6 +9,7 @@ import structlog
 
 from fastagi_server.registration import codes
 from fastagi_server.registration.delivery import deliver
+from fastagi_server.registration.models import Acceptance, Statement
 from fastagi_server.registration.ports import (
     Backlog,
     CallsApi,
@@ -43,7 +44,8 @@ class Relay:
 
     At most `concurrency` calls at once, one statement a call. A failed attempt is repeated with
     exponential back-off; after `max_attempts` of them, or at an age of `max_age_seconds`, the
-    entry becomes a dead letter, as does one the API refuses. While the API asks to be left alone
+    entry becomes a dead letter, as does one the API refuses, but for the acceptance of a call that
+    has ended meanwhile: that is forgotten. While the API asks to be left alone
     (`Retry-After`) or is left alone by the circuit breaker, everything pauses, and goes on with
     one delivery alone until that has succeeded.
 
@@ -149,7 +151,7 @@ class Relay:
             )
         except RefusedError as error:
             self._careful = False
-            await self._bury(entry, error.code)
+            await self._give_up(entry, entry.statement, error)
         except UnavailableError as error:
             await self._postpone(entry, error)
         except Exception:
@@ -166,6 +168,16 @@ class Relay:
                 call_id=call.call_id,
                 age_seconds=round(entry.age_seconds, 3),
             )
+
+    async def _give_up(self, entry: Entry, statement: Statement, error: RefusedError) -> None:
+        if isinstance(statement, Acceptance) and error.code == codes.CALL_STATE:
+            # The caller hung up in the moment of the answer, and the end came first. It told how
+            # long they talked, so nothing is missing that somebody would have to look after.
+            await self._deliveries.delivered(entry, entry.call_id or statement.call_id)
+            self._measures.outbox_entries.add(entry.kind, "overtaken")
+            log.info("overtaken by the end of the call", kind=entry.kind, key=entry.key)
+            return
+        await self._bury(entry, error.code)
 
     async def _postpone(self, entry: Entry, error: UnavailableError) -> None:
         if error.retry_after_seconds is not None:

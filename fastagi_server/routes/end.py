@@ -60,14 +60,14 @@ async def end(
         call_id=call or facts["SGE_CALL_ID"] or None,
         hangup_cause=_number(facts["HANGUPCAUSE"]),
         dial_status=facts["DIALSTATUS"],
-        ring_ms=_ring_ms(facts),
+        ring_ms=ringing_ms(facts),
         answered_ms=_number(facts["ANSWEREDTIME_MS"]),
         ended_at=datetime.now(UTC),
     )
     return outcome_variables(await services.registrar.end(ending))
 
 
-def _ring_ms(facts: Mapping[str, str]) -> int | None:
+def ringing_ms(facts: Mapping[str, str]) -> int | None:
     """How long the phone rang; None for one that did not, and where nothing tells.
 
     RINGTIME_MS is only the time until it began to ring. Dial leaves DIALEDTIME_MS behind when the

@@ -17,6 +17,7 @@ from fastagi_server.sge.breaker import Breaker
 from fastagi_server.sge.connection import ResponseTooLargeError, StaleConnectionError
 from fastagi_server.sge.credentials import Credentials
 from fastagi_server.sge.errors import AnswerError
+from fastagi_server.sge.transport import OriginTransport
 from fastagi_server.telemetry.measures import Measures
 
 log = structlog.get_logger()
@@ -56,7 +57,7 @@ class Reply:
     """An answer as it came."""
 
     status: int
-    headers: httpx.Headers
+    headers: list[tuple[bytes, bytes]]
     body: bytes
 
 
@@ -84,7 +85,7 @@ class Requester:
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._transport = transport
-        self._transport_keeps_deadline = bool(getattr(transport, "keeps_deadline", False))
+        self._origin = transport if isinstance(transport, OriginTransport) else None
         self._credentials = credentials
         self._breaker = breaker
         self._measures = measures
@@ -156,12 +157,11 @@ class Requester:
             else:
                 if self._trace:
                     _log_conversation(question, reply)
-                verdict = verdicts.of_response(
-                    reply.status, reply.headers, one_call=question.one_call
-                )
-                if verdict is None:
+                if verdicts.is_success(reply.status):
                     return reply
-                failure = verdict
+                failure = verdicts.of_response(
+                    reply.status, httpx.Headers(reply.headers), one_call=question.one_call
+                )
                 pause_seconds = self._pause_after_reply(reply, failure, attempt)
             if pause_seconds is None or attempt >= ATTEMPTS:
                 raise failure
@@ -195,15 +195,18 @@ class Requester:
         return self._uniform(0.0, FIRST_PAUSE_SECONDS * 2**attempt)
 
     async def _send(self, question: Question, deadline: float) -> Reply:
+        headers = self._headers(question)
+        if self._origin is not None:
+            answer = await self._origin.send(
+                question.method, question.url.raw_path, headers, question.body, deadline
+            )
+            return Reply(answer.status, answer.headers, answer.body)
         request = httpx.Request(
             question.method,
             question.url,
-            headers=self._headers(question),
+            headers=headers,
             stream=httpx.ByteStream(question.body),
-            extensions={"deadline": deadline},
         )
-        if self._transport_keeps_deadline:
-            return await self._reply(await self._transport.handle_async_request(request))
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._reply(await self._transport.handle_async_request(request))
@@ -222,7 +225,7 @@ class Requester:
                 await response.aclose()
         if len(body) > self._max_response_bytes:
             raise ResponseTooLargeError("the body is too large")
-        return Reply(response.status_code, response.headers, body)
+        return Reply(response.status_code, response.headers.raw, body)
 
     async def _collected(self, response: httpx.Response) -> bytes:
         """The body, or a little more than the limit of it."""

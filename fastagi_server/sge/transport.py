@@ -17,6 +17,8 @@ from fastagi_server.sge.deadlines import Deadlines
 from fastagi_server.sge.dialing import Origin, dial
 from fastagi_server.telemetry.measures import Measures
 
+Headers = list[tuple[bytes, bytes]]
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -32,9 +34,6 @@ class OriginTransport(httpx.AsyncBaseTransport):
     and connecting are part of that time. Cancelling a request closes its connection. All errors
     are `httpx.TransportError`s; `sge.connection` adds two of its own.
     """
-
-    keeps_deadline = True
-    """Tells the client that it need not set a timer of its own."""
 
     def __init__(
         self,
@@ -71,13 +70,29 @@ class OriginTransport(httpx.AsyncBaseTransport):
         """Send `request` and return its response, complete and without need to be closed."""
         if (request.url.scheme, request.url.netloc) != self._origin_key:
             raise httpx.UnsupportedProtocol(f"this transport only knows {self._origin.host}")
-        message = await _serialise(request)
-        deadline = self._deadline_of(request)
-        connection = self._take_idle() or await self._obtain(deadline)
-        answer = await self._exchange(connection, message, deadline)
+        stream = request.stream
+        body = b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
+        answer = await self.send(
+            request.method,
+            request.url.raw_path,
+            request.headers.raw,
+            body,
+            self._deadline_of(request),
+        )
         return httpx.Response(
             answer.status, headers=answer.headers, stream=httpx.ByteStream(answer.body)
         )
+
+    async def send(
+        self, method: str, target: bytes, headers: Headers, body: bytes, deadline: float
+    ) -> Answer:
+        """Send a request to the origin without httpx's own types, which cost half a request.
+
+        `target` is path and query, `headers` are complete; raises as `handle_async_request`.
+        """
+        message = _serialise(method, target, headers, body)
+        connection = self._take_idle() or await self._obtain(deadline)
+        return await self._exchange(connection, message, deadline)
 
     async def warm(self, *, deadline: float) -> None:
         """Have an idle connection ready; opens one, until `deadline`, when there is none.
@@ -226,12 +241,9 @@ def _grant(waiter: asyncio.Future[Connection | None], granted: Connection | None
     return True
 
 
-async def _serialise(request: httpx.Request) -> bytes:
+def _serialise(method: str, target: bytes, headers: Headers, body: bytes) -> bytes:
     """The request as it goes on the wire; raises `httpx.LocalProtocolError` when it must not."""
-    stream = request.stream
-    body = b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
-    headers = request.headers.raw
-    lines = [f"{request.method} ".encode("ascii") + request.url.raw_path + b" HTTP/1.1"]
+    lines = [method.encode("ascii") + b" " + target + b" HTTP/1.1"]
     lines += [name + b": " + value for name, value in headers]
     head = b"\r\n".join(lines)
     if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or b"\0" in head:

@@ -43,13 +43,16 @@ _REFUSED: dict[int, str] = {
 }
 
 
-def of_response(status: int, headers: httpx.Headers, *, one_call: bool) -> CallsApiError | None:
-    """The error an answer stands for; None for a success, whose body has the last word.
+def is_success(status: int) -> bool:
+    """Whether the body of the answer has the last word."""
+    return SUCCESS <= status < REDIRECTION
+
+
+def of_response(status: int, headers: httpx.Headers, *, one_call: bool) -> CallsApiError:
+    """The error that an answer stands for which is no success.
 
     `one_call` says that the request named a call, so that a 404 may mean that call.
     """
-    if SUCCESS <= status < REDIRECTION:
-        return None
     detail = f"HTTP {status}"
     content_type = headers.get("content-type", "").lower()
     if status < HTTPStatus.BAD_REQUEST:

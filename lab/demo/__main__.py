@@ -39,7 +39,7 @@ def why_not_real(root: Root) -> str | None:
         try:
             install(root, say)
         except LabError as error:
-            return str(error)
+            return str(error).splitlines()[0]
     return root.why_not()
 
 

@@ -67,6 +67,6 @@ async def _act(service: Service) -> Story:
         phones={},
         life=watch.life,
         record=record,
-        pbx_talk_ms=TALK_MS,
+        pbx_talk_ms=None,
         complaints=[*caller.violations, *callee.violations],
     )

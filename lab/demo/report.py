@@ -9,6 +9,7 @@ from typing import Any
 from lab.demo.story import Exchange, Said, Story
 
 WIDTH = 98
+UNBROKEN = "\u00a0"
 SHOWN_REQUEST = ("agi_network_script", "agi_channel", "agi_uniqueid", "agi_callerid")
 SHOWN_ANSWER = ("id", "status", "answered_at", "ring_ms", "duration_ms", "metadata")
 SHOWN_METADATA = ("asterisk_channel_id",)
@@ -36,7 +37,8 @@ def report(story: Story) -> Iterator[str]:
     yield f"{story.registered_ms:8.0f} ms  from AGI connected to the last variable set"
     ring_ms, talk_ms = story.record["ring_ms"], story.record["answered_ms"]
     yield f"{ring_ms:8} ms  ringing, until the two were connected"
-    yield f"{talk_ms:8} ms  talking ({story.pbx_talk_ms} in the PBX's own record)"
+    own = "" if story.pbx_talk_ms is None else f" ({story.pbx_talk_ms} in Asterisk's own record)"
+    yield f"{talk_ms:8} ms  talking{own}"
 
 
 def _dialogue(story: Story) -> Iterator[str]:
@@ -51,7 +53,7 @@ def _dialogue(story: Story) -> Iterator[str]:
 
 
 def _line(said: Said) -> str:
-    return _cut(f"{said.ms:6.1f}  {said.by:<9}{said.text}")
+    return _cut(f"{said.ms:6.0f}  {said.by:<9}{said.text}")
 
 
 def _exchange(exchange: Exchange) -> Iterator[str]:
@@ -73,15 +75,17 @@ def _chosen(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def _document(mark: str, document: Mapping[str, Any]) -> Iterator[str]:
     """A JSON object in as many lines as it takes, broken between fields."""
-    text = json.dumps(document, separators=(", ", ":"))
-    yield from wrap(
-        text,
+    text = json.dumps(document, separators=(",\n", ":"))
+    lines = wrap(
+        # Only the breaks between fields are left for it to break at.
+        text.replace(" ", UNBROKEN).replace("\n", " "),
         WIDTH,
         initial_indent=f"{mark:<7}",
         subsequent_indent=" " * 8,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    yield from (line.replace(UNBROKEN, " ") for line in lines)
 
 
 def _outcome(record: Mapping[str, Any]) -> str:

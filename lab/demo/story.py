@@ -60,8 +60,8 @@ class Story:
     """The whole call.
 
     `dialogue` is the AGI session that registered it, `phones` the SIP messages of each phone (`>`
-    sent, `<` received), `pbx_talk_ms` the talking time by the PBX's own account, `complaints` what
-    the PBX did not like.
+    sent, `<` received), `pbx_talk_ms` the talking time by the PBX's own record, if it keeps one,
+    `complaints` what the PBX did not like.
     """
 
     dialogue: Sequence[Said]
@@ -70,7 +70,7 @@ class Story:
     phones: Mapping[str, Sequence[str]]
     life: Sequence[Moment]
     record: Mapping[str, Any]
-    pbx_talk_ms: int
+    pbx_talk_ms: int | None
     complaints: Sequence[str]
 
     @property

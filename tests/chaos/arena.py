@@ -58,12 +58,16 @@ class Arena:
     async def run(self, kills: int) -> Report:
         """Kill the server so many times under load, let the outbox drain, and compare.
 
-        Raises ServerError when the server does not come up after a kill.
+        Raises ServerError when the server does not come up after a kill, and TimeoutError when it
+        keeps a caller for ever.
         """
         began = time.monotonic()
         try:
             await self._storm(kills)
             left = await self._drain()
+        except Exception as error:
+            error.add_note(f"in the chaos run of seed {self._seed}")
+            raise
         finally:
             await self._server.stop()
         stories, records = self._callers.stories, self._api.records()

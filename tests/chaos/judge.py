@@ -48,7 +48,8 @@ def _faults_of(story: Story, found: Sequence[Record]) -> Iterable[str]:
     record = found[0]
     if story.registered == "REGISTERED" and story.call_id != record.call_id:
         yield f"mistaken: told {story.call_id}, recorded as {record.call_id}"
-    if story.accepted in ACKNOWLEDGED and "accepted" not in record.events:
+    accepted = story.accepted in ACKNOWLEDGED and not story.overtaken
+    if accepted and "accepted" not in record.events:
         yield f"lost: accept was answered {story.accepted}"
     if story.ended in ACKNOWLEDGED:
         yield from _faults_of_end(story, record)

@@ -22,7 +22,7 @@ class Story:
     An answer is the SGE_STATUS that the session left, "" when there was none, and None when the
     question was never asked. `call_id` is the SGE_CALL_ID that came with the answer to `register`;
     `dial_status` is what the channel held when it ended. A call is `overtaken` when it was ended
-    while the server was being told that it was answered: it may then be refused that.
+    while the server was being told that it was answered: what comes second then has no effect.
     """
 
     unique_id: str

@@ -113,9 +113,10 @@ def test_nothing_may_be_turned_away(answer: str) -> None:
     ]
 
 
-def test_an_accept_that_comes_with_the_end_may_be_refused() -> None:
+@pytest.mark.parametrize("answer", ["REGISTERED", "QUEUED", "REFUSED"])
+def test_an_accept_that_comes_with_the_end_may_be_overtaken(answer: str) -> None:
     """Nobody can answer a call that has ended."""
-    hasty = replace(STORY, accepted="REFUSED", overtaken=True)
+    hasty = replace(STORY, accepted=answer, overtaken=True)
     assert texts(hasty, replace(RECORD, events=("created", "ended"))) == []
 
 

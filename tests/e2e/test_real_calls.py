@@ -20,7 +20,8 @@ from lab.service import Service
 
 pytestmark = pytest.mark.asterisk
 
-ROOM_FOR_CLOCKS_MS = 50
+# A busy machine sees a ring begin late, and does not write two records of one end at once.
+ROOM_FOR_CLOCKS_MS = 300
 
 
 def placed(
@@ -71,7 +72,7 @@ def callers_channel(asterisk: Asterisk) -> str:
 def test_the_record_follows_the_call(asterisk: Asterisk, service: Service) -> None:
     """It is initiating while the phone rings, connected while they talk, ended afterwards."""
     before = len(asterisk.log())
-    callee = Phone.answering(asterisk, "1001", ring_ms=1500)
+    callee = Phone.answering(asterisk, "1001", ring_ms=3000)
     with callee, Phone.calling(asterisk, "1002", "91001") as caller:
         channel = callers_channel(asterisk)
         read = asterisk.control.variable
@@ -118,8 +119,8 @@ def test_the_record_says_who_called_whom(asterisk: Asterisk, service: Service) -
 
 def test_the_caller_hangs_up(asterisk: Asterisk, service: Service) -> None:
     """Cause 16, ANSWER, and the durations that Asterisk measured."""
-    callee = Phone.answering(asterisk, "1001", ring_ms=400)
-    account, record, _ = placed(asterisk, service, callee, hang_up_after_ms=300)
+    callee = Phone.answering(asterisk, "1001", ring_ms=700)
+    account, record, _ = placed(asterisk, service, callee, hang_up_after_ms=700)
     detail = wait_for_detail(asterisk, account.unique_id)
     assert (account.dial_status, account.hangup_cause) == ("ANSWER", 16)
     assert (record["status"], record["dial_status"], record["hangup_cause"]) == (
@@ -129,7 +130,7 @@ def test_the_caller_hangs_up(asterisk: Asterisk, service: Service) -> None:
     )
     assert record["answered_ms"] == record["duration_ms"] == account.talk_ms
     assert record["ring_ms"] == account.ring_ms
-    assert record["ring_ms"] >= 400 - ROOM_FOR_CLOCKS_MS
+    assert record["ring_ms"] >= 700 - ROOM_FOR_CLOCKS_MS
     assert detail.disposition == "ANSWERED"
     assert record["answered_ms"] == pytest.approx(detail.talk_ms, abs=ROOM_FOR_CLOCKS_MS)
     assert kinds(service, record["id"]) == ["adopted", "accepted", "ended"]
@@ -199,11 +200,11 @@ def test_nobody_answers(asterisk: Asterisk, service: Service) -> None:
 def test_the_caller_gives_up(asterisk: Asterisk, service: Service) -> None:
     """CANCEL, with the cause that Asterisk has for it, and how long it rang."""
     callee = Phone.not_answering(asterisk, "1001")
-    account, record, _ = placed(asterisk, service, callee, cancel_after_ms=300)
+    account, record, _ = placed(asterisk, service, callee, cancel_after_ms=700)
     assert account.dial_status == "CANCEL"
     assert (record["status"], record["dial_status"]) == ("ended", "CANCEL")
     assert record["hangup_cause"] == account.hangup_cause
-    assert record["ring_ms"] >= 300 - ROOM_FOR_CLOCKS_MS
+    assert record["ring_ms"] >= 700 - ROOM_FOR_CLOCKS_MS
     assert (record["answered_ms"], record["duration_ms"]) == (None, 0)
     assert wait_for_detail(asterisk, account.unique_id).disposition == "NO ANSWER"
 

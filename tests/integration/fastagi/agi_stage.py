@@ -138,3 +138,10 @@ async def connected(server: FastAgiServer) -> AsyncGenerator[Peer]:
         yield Peer(reader, writer)
     finally:
         writer.close()
+
+
+async def arrival(server: FastAgiServer, count: int = 1) -> None:
+    """Wait until the server has accepted so many connections."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while server.open_sessions < count:  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(0)

@@ -1,7 +1,9 @@
 """Peers that break the protocol: a clear end, one line that says why, the next call unharmed."""
 
+from typing import Literal
+
 import pytest
-from agi_stage import ENVIRONMENT, Aftermath, connected, of, plain, play, staged
+from agi_stage import ENVIRONMENT, Aftermath, arrival, connected, of, plain, play, staged
 
 from fastagi_server.agi.commands import get_variable
 from fastagi_server.fastagi.channel import AgiChannel
@@ -70,8 +72,10 @@ async def test_bad_environment(data: bytes, reason: str) -> None:
 
 async def test_connect_and_leave() -> None:
     """A port scan or a health check leaves one line and no warning."""
-    async with staged(ROUTES) as (server, aftermath), connected(server):
-        pass
+    async with staged(ROUTES) as (server, aftermath):
+        async with connected(server):
+            await arrival(server)
+        assert await server.drain(5.0)
     assert aftermath.session["outcome"] == "disconnected"
     assert aftermath.warnings == []
 
@@ -79,7 +83,9 @@ async def test_connect_and_leave() -> None:
 async def test_connect_and_reset() -> None:
     """So does a reset."""
     async with staged(ROUTES) as (server, aftermath), connected(server) as peer:
+        await arrival(server)
         peer.writer.transport.abort()
+        assert await server.drain(5.0)
     assert aftermath.session["outcome"] == "disconnected"
 
 
@@ -143,11 +149,9 @@ async def test_bad_replies(answer: bytes, kind: str) -> None:
 
 
 @pytest.mark.parametrize("then", ["close", "reset"])
-async def test_connection_lost_instead_of_a_reply(then: str) -> None:
+async def test_connection_lost_instead_of_a_reply(then: Literal["close", "reset"]) -> None:
     """A connection that goes away in the middle is a hang-up to the route."""
-    lost = Faults(
-        answers={"GET VARIABLE": Answer(b"", then="close" if then == "close" else "reset")}
-    )
+    lost = Faults(answers={"GET VARIABLE": Answer(b"", then=then)})
     aftermath = await play(FakeAsterisk("r", faults=lost), ROUTES)
     assert aftermath.session["outcome"] == "hangup"
     assert aftermath.warnings == []

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from agi_stage import ENVIRONMENT, QUICK, connected, of, plain, staged
+from agi_stage import ENVIRONMENT, QUICK, arrival, connected, of, plain, staged
 
 from fastagi_server.fastagi import server as server_module
 from fastagi_server.fastagi.channel import AgiChannel
@@ -95,8 +95,7 @@ async def test_close_does_not_wait_for_silent_connections() -> None:
     """Who has not even said who he is, is answered `failure` at once."""
     async with staged(plain()) as (server, aftermath), connected(server) as peer:
         peer.send(ENVIRONMENT[:20])
-        while not server.open_sessions:
-            await asyncio.sleep(0)
+        await arrival(server)
         closing = asyncio.create_task(server.close())
         assert await peer.rest() == b"failure draining\n"
         peer.writer.close()

@@ -111,7 +111,7 @@ async def test_variables_with_any_characters(value: str) -> None:
         ({"V": "x" * 9_000}, "this Asterisk reads 8191"),
         ({"SHELL(rm -r /)": "x"}, "SHELL"),
         ({"not a name": "x"}, "not a variable"),
-        ({"V": "\ud800"}, "without bytes"),
+        ({"V": "\ud800"}, "bytes"),
     ],
 )
 async def test_unwritable_variable(variables: Variables, why: str) -> None:

@@ -127,6 +127,35 @@ async def test_refused_entry_becomes_a_dead_letter(
     assert api.said == ["register 17.4", "end call-17.4"]
 
 
+@pytest.mark.parametrize("call_id", ["call-17.4", "queued-x"])
+async def test_acceptance_of_an_ended_call_is_forgotten(
+    api: FakeCallsApi, outbox: Outbox, measures: Measures, call_id: str
+) -> None:
+    """A caller who hangs up in the moment of the answer leaves nothing for an operator to do."""
+    api.failures = deque([None, None, RefusedError(codes.CALL_STATE)])
+    await outbox.append(REGISTRATION)
+    await outbox.append(Ending(REGISTRATION))
+    await outbox.append(Acceptance(REGISTRATION.key, call_id))
+    async with running(Relay(api, outbox, outbox, measures=measures, uniform=at_once)):
+        await empty(outbox)
+    assert api.said == ["register 17.4", "end call-17.4"]
+    assert await outbox.dead_letters() == []
+    assert measures.outbox_entries.values[("accept", "overtaken")] == 1.0
+
+
+async def test_end_that_is_refused_for_its_state_is_a_dead_letter(
+    api: FakeCallsApi, outbox: Outbox, measures: Measures
+) -> None:
+    """Only the acceptance may come too late."""
+    api.failures = deque([None, RefusedError(codes.CALL_STATE)])
+    await outbox.append(REGISTRATION)
+    await outbox.append(Ending(REGISTRATION))
+    async with running(Relay(api, outbox, outbox, measures=measures, uniform=at_once)):
+        await empty(outbox)
+    (letter,) = await outbox.dead_letters()
+    assert (letter.kind, letter.code) == ("end", "call_state")
+
+
 async def test_too_many_attempts_make_a_dead_letter(
     api: FakeCallsApi, outbox: Outbox, measures: Measures
 ) -> None:

@@ -1,0 +1,1 @@
+"""Measures the server beside its peers; `python -m benchmarks` runs everything and reports."""
