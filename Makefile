@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CODE := fastagi_server lab benchmarks tests agi-bin
+CODE := fastagi_server lab benchmarks tests docs agi-bin
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test check chaos lab bench docs pin clean

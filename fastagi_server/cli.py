@@ -120,8 +120,6 @@ def call(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"no connection: {error.strerror or error}") from None
     sys.exit(code)
 
 

@@ -68,6 +68,7 @@ class Workers:
                 return
             for name in _SIGNALS:
                 signal.signal(name, signal.SIG_DFL)
+            os.setpgid(0, 0)  # Ctrl-C is the parent's; a second signal would mean no draining
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         self._serve_and_exit(number)

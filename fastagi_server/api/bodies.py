@@ -1,6 +1,6 @@
 """The JSON bodies of the API: what is read, and the shapes that the documentation shows.
 
-Unknown fields are ignored (contract A.0). Optional fields are always present in answers, with
+Unknown fields are ignored. Optional fields are always present in answers, with
 null where there is nothing to say.
 """
 
@@ -119,7 +119,7 @@ class EndRequest(BaseModel):
 
 
 class CallBody(BaseModel):
-    """A call (contract B.1, and what was measured)."""
+    """A call: what was asked for, and what became of it."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_CALL_EXAMPLE]})
 

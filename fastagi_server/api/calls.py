@@ -1,4 +1,4 @@
-"""Calls over HTTP (contract A.1.1)."""
+"""Calls over HTTP."""
 
 from typing import Annotated
 

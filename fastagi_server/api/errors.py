@@ -1,6 +1,6 @@
 """Every refusal of the API in one shape: `{"error", "message", "code", "request_id"}`.
 
-`error` is the short title of contract A.1.1 where the operation has one, else of the status;
+`error` is the documented short title where the operation has one, else of the status;
 `message` is for people, `code` for programs. What a client sent is never repeated to it.
 """
 
@@ -29,7 +29,7 @@ TITLES = {
     "accept_call": "Call acceptance failed",
     "end_call": "Call termination failed",
 }
-"""Titles of the contract, by the name of the operation."""
+"""The documented titles, by the name of the operation."""
 
 STATUSES = {
     400: ("Bad request", "malformed_request", "The request cannot be read"),

@@ -1,4 +1,4 @@
-"""The measures for Prometheus (Decision 14); for anybody who can reach them, as documented."""
+"""The measures for Prometheus; for anybody who can reach them, as documented."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse

@@ -1,6 +1,6 @@
 """Values: a call, what ended it, and the events of its log. Frozen; a change makes a new value.
 
-Field names and spellings are those of contract B.1, with what an operator asks of a call added:
+Field names and spellings are those of the SGE VoIP API, with what an operator asks of a call added:
 answered_at, hangup_cause, dial_status, ring_ms, answered_ms. Times are aware and in UTC.
 """
 
@@ -22,7 +22,7 @@ class CallStatus(StrEnum):
 
 
 class CallType(StrEnum):
-    """What a call carries. Read in any case and by the aliases of Decision 1."""
+    """What a call carries. Read in any case; `screen_share` means `screen`."""
 
     AUDIO = "audio"
     VIDEO = "video"

@@ -1,7 +1,7 @@
 """What a client asks for when it creates a call, checked.
 
 Metadata belongs to the client, except the two keys that name the channel: those are ours, and
-what a client sends under them is left out (contract A.1.1).
+what a client sends under them is left out.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ class CallOrder:
 
     @property
     def channel(self) -> ChannelName | None:
-        """The live channel that this call is (Decision 4), or None for a call to be placed."""
+        """The live channel that this call is, or None for a call to be placed."""
         unique_id = self.metadata.get("asterisk_call_id")
         if not unique_id:
             return None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fastagi_server.calls.errors import InvalidCallError
 
 MAX_PARTICIPANTS = 50
-"""The limit of the published data model (contract A.1.1)."""
+"""The limit of the published data model."""
 
 MAX_PARTICIPANT_LENGTH = 256
 

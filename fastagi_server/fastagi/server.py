@@ -1,8 +1,6 @@
 """The FastAGI server: listens, admits, and stops in stages."""
 
 import asyncio
-import socket
-from collections.abc import Sequence
 
 import structlog
 
@@ -66,14 +64,6 @@ class FastAgiServer:
         )
         self._listeners.append(listener)
         _log.info("listening", addresses=[f"{h}:{p}" for h, p in self.addresses])
-
-    async def listen_on(self, sockets: Sequence[socket.socket]) -> None:
-        """Accept connections on sockets that are bound already."""
-        for bound in sockets:
-            self.admission.check_bind(bound.getsockname()[0])
-            self._listeners.append(
-                await self.loop.create_server(lambda: AgiSession(self), sock=bound, backlog=BACKLOG)
-            )
 
     @property
     def addresses(self) -> list[tuple[str, int]]:

@@ -14,6 +14,7 @@ API_UNAUTHORIZED: Final = "api_unauthorized"
 API_NOT_FOUND: Final = "api_not_found"
 API_REDIRECTED: Final = "api_redirected"
 API_BAD_ANSWER: Final = "api_bad_answer"
+INTERRUPTED: Final = "interrupted"
 BEHIND_QUEUED: Final = "behind_queued"
 REQUEST_REFUSED: Final = "request_refused"
 FORBIDDEN: Final = "forbidden"
@@ -35,6 +36,7 @@ MEANINGS: Final = {
     API_NOT_FOUND: "nothing is at the configured address of the SGE API (404, 405)",
     API_REDIRECTED: "the SGE API answered with a redirection, which is not followed",
     API_BAD_ANSWER: "the answer is no answer of the SGE API: HTML, cut off, too large",
+    INTERRUPTED: "the caller hung up, or the time was up, before the SGE API had answered",
     BEHIND_QUEUED: "earlier statements about this call still wait in the outbox",
     REQUEST_REFUSED: "the SGE API refused the request as such (400, 413, 415, 422, other 4xx)",
     FORBIDDEN: "the SGE API does not allow this with our token or key (403)",

@@ -100,7 +100,7 @@ class Registrar:
         except (UnavailableError, OutboxError):
             return STATUS_UNAVAILABLE
         except Exception:
-            log.exception("asking for the status of a call failed", call_id=call_id)
+            log.exception("status_failed", call_id=call_id)
             return STATUS_UNAVAILABLE
 
     async def _state_in_order(self, statement: Acceptance | Ending) -> Outcome:
@@ -126,10 +126,10 @@ class Registrar:
         except UnavailableError as error:
             return await self.queue(statement, error.code, str(error))
         except asyncio.CancelledError:
-            await self.queue(statement, "hung_up", "")
+            await self.queue(statement, codes.INTERRUPTED, "")
             raise
         except Exception:
-            log.exception("an error of this server", key=statement.key, kind=kind_of(statement))
+            log.exception("statement_failed", key=statement.key, kind=kind_of(statement))
             return await self.queue(statement, codes.INTERNAL_ERROR, "")
         return Outcome(Status.REGISTERED, call.call_id, call.channel_id or _channel_id(statement))
 
@@ -138,7 +138,7 @@ class Registrar:
         try:
             return await self._outbox.standing(provisional_call_id(key))
         except OutboxError as error:
-            log.warning("the outbox cannot be read", key=key, reason=str(error))
+            log.warning("outbox_unreadable", key=key, reason=str(error))
             return Standing(waits=False, call_id=None)
 
     async def queue(self, statement: Statement, code: str, reason: str = "") -> Outcome:
@@ -150,16 +150,16 @@ class Registrar:
         try:
             await self._outbox.append(statement)
         except OutboxError as error:
-            log.critical("neither said nor queued", **event, outbox=str(error))
+            log.critical("statement_lost", **event, outbox=str(error))
             return Outcome(Status.FAILED, code=error.code, error=codes.ERROR_FAILED)
-        log.warning("queued for later", **event)
+        log.warning("statement_queued", **event)
         return Outcome(
             Status.QUEUED, provisional_call_id(statement.key), _channel_id(statement), code
         )
 
     def _refused(self, statement: Statement, error: RefusedError) -> Outcome:
         log.warning(
-            "refused by the API",
+            "statement_refused",
             kind=kind_of(statement),
             key=statement.key,
             code=error.code,

@@ -85,7 +85,7 @@ class Relay:
         """Deliver until cancelled; what is under way then is delivered by the next leader."""
         self._leadership.when_appended(self._on_append)
         async with self._leadership.leading():
-            log.info("this process delivers the outbox")
+            log.info("outbox_leader")
             async with asyncio.TaskGroup() as tasks:
                 while True:
                     await self._turn(tasks)
@@ -95,7 +95,7 @@ class Relay:
         try:
             backlog = await self._deliveries.backlog(self._concurrency + len(self._in_flight))
         except OutboxError as error:
-            log.warning("the outbox cannot be read", reason=str(error))
+            log.warning("outbox_unreadable", reason=str(error))
             await asyncio.sleep(OUTBOX_PAUSE_SECONDS)
             return
         self._measures.outbox_depth.set(backlog.pending, "pending")
@@ -134,7 +134,7 @@ class Relay:
         try:
             await self._attempt(entry)
         except OutboxError as error:
-            log.warning("the outbox cannot be written", key=entry.key, reason=str(error))
+            log.warning("outbox_unwritable", key=entry.key, reason=str(error))
             self._pause(OUTBOX_PAUSE_SECONDS)
         finally:
             self._in_flight.discard(entry.number)
@@ -155,14 +155,14 @@ class Relay:
         except UnavailableError as error:
             await self._postpone(entry, error)
         except Exception:
-            log.exception("an error of this server", key=entry.key, kind=entry.kind)
+            log.exception("statement_failed", key=entry.key, kind=entry.kind)
             await self._postpone(entry, UnavailableError(codes.INTERNAL_ERROR))
         else:
             self._careful = False
             await self._deliveries.delivered(entry, call.call_id)
             self._measures.outbox_entries.add(entry.kind, "delivered")
             log.info(
-                "delivered from the outbox",
+                "outbox_delivered",
                 kind=entry.kind,
                 key=entry.key,
                 call_id=call.call_id,
@@ -175,7 +175,7 @@ class Relay:
             # long they talked, so nothing is missing that somebody would have to look after.
             await self._deliveries.delivered(entry, entry.call_id or statement.call_id)
             self._measures.outbox_entries.add(entry.kind, "overtaken")
-            log.info("overtaken by the end of the call", kind=entry.kind, key=entry.key)
+            log.info("statement_overtaken", kind=entry.kind, key=entry.key)
             return
         await self._bury(entry, error.code)
 
@@ -191,13 +191,13 @@ class Relay:
         await self._deliveries.postponed(entry, seconds, error.code)
         self._measures.outbox_entries.add(entry.kind, "postponed")
         log.debug(
-            "not delivered yet", kind=entry.kind, key=entry.key, code=error.code, seconds=seconds
+            "outbox_postponed", kind=entry.kind, key=entry.key, code=error.code, seconds=seconds
         )
 
     async def _bury(self, entry: Entry, code: str) -> None:
         await self._deliveries.died(entry, code)
         self._measures.outbox_entries.add(entry.kind, "dead")
-        log.error("given up: a dead letter", kind=entry.kind, key=entry.key, code=code)
+        log.error("outbox_dead_letter", kind=entry.kind, key=entry.key, code=code)
 
     def _pause(self, seconds: float) -> None:
         until = asyncio.get_running_loop().time() + min(seconds, LONGEST_PAUSE_SECONDS)

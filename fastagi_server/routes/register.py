@@ -6,6 +6,7 @@ from fastagi_server.agi.request import AgiRequest
 from fastagi_server.calls.models import CallType
 from fastagi_server.fastagi.channel import AgiChannel
 from fastagi_server.fastagi.router import Variables, route
+from fastagi_server.registration import codes
 from fastagi_server.registration.models import Registration
 from fastagi_server.routes.answers import outcome_variables
 from fastagi_server.services import Services
@@ -45,7 +46,7 @@ async def register(
     except asyncio.CancelledError:
         # The caller hung up, or the time is up: nobody knows whether SGE heard us, so it is said
         # again later. The dialplan's hang-up handler can then end the call by its provisional id.
-        outcome = await services.registrar.queue(registration, "interrupted")
+        outcome = await services.registrar.queue(registration, codes.INTERRUPTED)
     return {
         **outcome_variables(outcome),
         "SGE_CALL_ID": outcome.call_id,

@@ -91,7 +91,7 @@ class SgeClient:
             try:
                 await self._transport.warm(deadline=deadline)
             except httpx.TransportError as error:
-                log.info("no connection to the SGE API yet", reason=str(error))
+                log.info("sge_not_connected", reason=str(error))
 
     async def _tell(self, action: str, call_id: str, body: bytes, deadline: float) -> None:
         """POST an action whose answer, the Call or a line of text, holds nothing we need."""
@@ -156,10 +156,10 @@ def breaker_reporter(measures: Measures) -> Callable[[State], None]:
         measures.sge_breaker_open.set(0.0 if state is State.CLOSED else 1.0)
         if state is State.OPEN and not alone:
             alone = True
-            log.warning("the SGE API keeps failing and is left alone for a moment")
+            log.warning("sge_breaker_open")
         elif state is State.CLOSED:
             alone = False
-            log.info("the SGE API works again")
+            log.info("sge_breaker_closed")
 
     measures.sge_breaker_open.set(0.0)
     return report

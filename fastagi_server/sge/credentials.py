@@ -110,7 +110,7 @@ class FileCredentials:
                 self._header = self._read()
                 self._seen = seen
         except CredentialError as error:
-            log.warning("the credential cannot be read again", reason=str(error))
+            log.warning("credential_unreadable", reason=str(error))
 
     def _identity(self) -> tuple[int, int, int]:
         try:

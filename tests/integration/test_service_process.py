@@ -109,7 +109,7 @@ async def test_killed_process_keeps_what_was_queued(tmp_path: Path) -> None:
             assert await service.end() == -signal.SIGKILL
         sge.behaviour = Behaviour.OBEY
         async with process(tmp_path, SGE_API_URL=sge.url) as service:
-            await service.line('"delivered from the outbox"')
+            await service.line('"outbox_delivered"')
         assert [c["metadata"]["asterisk_call_id"] for c in sge.calls.values()] == ["17.4"]
 
 

@@ -278,7 +278,7 @@ def test_bad_address(text: str) -> None:
     [
         ({"STATE_DIRECTORY": "/var/lib/sge:/var/lib/other"}, "/var/lib/sge"),
         ({"XDG_STATE_HOME": "/x"}, "/x/fastagi-server"),
-        ({"HOME": "/home/u"}, "/home/u/.local/state/fastagi-server"),
+        ({"HOME": "/nobody"}, "/nobody/.local/state/fastagi-server"),
     ],
 )
 def test_state_folder(monkeypatch: pytest.MonkeyPatch, names: dict[str, str], folder: str) -> None:

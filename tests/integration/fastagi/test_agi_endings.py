@@ -6,12 +6,12 @@ from typing import Any, cast
 import pytest
 from agi_stage import ENVIRONMENT, connected, of, plain, play, staged
 
-from fastagi_server.agi.commands import answer
+from fastagi_server.agi.commands import answer, execute
 from fastagi_server.agi.errors import AgiStateError
 from fastagi_server.fastagi.channel import AgiChannel
 from fastagi_server.fastagi.endings import FAILURE, OnError
 from fastagi_server.fastagi.router import Router, Variables, route
-from fastagi_server.testing.fake_asterisk import Answer, FakeAsterisk, Faults
+from fastagi_server.testing.fake_asterisk import Answer, FakeAsterisk, Faults, Pbx
 
 GOTO = OnError.from_text("goto:from-agi,error,3")
 
@@ -362,6 +362,22 @@ async def test_prompt_while_another_task_waits() -> None:
 
     await play(FakeAsterisk("r", variables={"A": "1"}), of(work))
     assert seen == ["refused", {"A": "1"}]
+
+
+async def test_application_that_makes_asterisk_answer_twice() -> None:
+    """After an application that returns 1 a usage block may follow; the next command is in step."""
+
+    async def odd(_channel: object, _options: str) -> int:
+        return 1
+
+    async def work(channel: AgiChannel) -> Variables:
+        code = await channel.execute(execute("Odd"))
+        return {"CODE": str(code), **await channel.get_variables("AFTER")}
+
+    asterisk = FakeAsterisk("r", pbx=Pbx(applications={"Odd": odd}), variables={"AFTER": "it"})
+    await play(asterisk, of(work))
+    assert (asterisk.variables["CODE"], asterisk.variables["AFTER"]) == ("1", "it")
+    assert asterisk.commands[1].startswith('GET FULL VARIABLE "sync-')
 
 
 async def test_one_bug_does_not_reach_the_next_call() -> None:

@@ -58,7 +58,7 @@ async def test_api_that_cannot_take_it(stage: ServiceStage, behaviour: Behaviour
         "SGE_ERROR_CODE": QUEUED[behaviour],
         "SGE_CHANNEL_ID": "17.4",
     }
-    lines = [line for line in stage.logs if line["event"] == "queued for later"]
+    lines = [line for line in stage.logs if line["event"] == "statement_queued"]
     assert [(line["key"], line["code"]) for line in lines] == [(KEY, QUEUED[behaviour])]
     assert await stage.waiting() == [("register", KEY)]
     await next_call_is_unharmed(stage)
@@ -77,7 +77,7 @@ async def test_api_that_says_no(stage: ServiceStage, behaviour: Behaviour) -> No
         "SGE_CALL_ID": "",
         "SGE_CHANNEL_ID": "",
     }
-    lines = [line for line in stage.logs if line["event"] == "refused by the API"]
+    lines = [line for line in stage.logs if line["event"] == "statement_refused"]
     assert [(line["key"], line["code"]) for line in lines] == [(KEY, REFUSED[behaviour])]
     assert await stage.waiting() == []
     await next_call_is_unharmed(stage)

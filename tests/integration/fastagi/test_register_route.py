@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from service_stage import ServiceStage, open_stage
 
+from fastagi_server.outbox.errors import OutboxWriteError
+from fastagi_server.outbox.outbox import Outbox
 from fastagi_server.routes import ROUTES
 from fastagi_server.testing.fake_asterisk import FakeAsterisk
 from fastagi_server.testing.sge import Behaviour
@@ -238,6 +240,34 @@ async def test_health(stage: ServiceStage) -> None:
     assert asterisk.variables["SGE_HEALTH"] == "degraded"
     assert asterisk.variables["SGE_HEALTH_REASON"] == "SGE API unavailable"
     assert asterisk.variables["SGE_STATUS"] == "QUEUED"
+
+
+async def test_health_with_dead_letters(stage: ServiceStage) -> None:
+    """Registrations succeed, and yet somebody has to look at the outbox."""
+    stage.sge.behave(Behaviour.UNAVAILABLE)
+    await stage.run(FakeAsterisk("register"))
+    (entry,) = (await stage.service.outbox.backlog(1)).due
+    await stage.service.outbox.died(entry, "request_refused")
+    asterisk = FakeAsterisk("health")
+    await stage.run(asterisk)
+    assert asterisk.variables["SGE_HEALTH"] == "degraded"
+    assert asterisk.variables["SGE_HEALTH_REASON"] == "dead letters in the outbox"
+    assert asterisk.variables["SGE_STATUS"] == "REGISTERED"
+
+
+async def test_health_without_an_outbox(
+    stage: ServiceStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outbox that cannot be read could not take a registration either."""
+
+    async def fail(_outbox: object) -> None:
+        raise OutboxWriteError("the disk is full")
+
+    monkeypatch.setattr(Outbox, "statistics", fail)
+    asterisk = FakeAsterisk("health")
+    await stage.run(asterisk)
+    assert asterisk.variables["SGE_HEALTH_REASON"] == "outbox unusable"
+    assert asterisk.variables["SGE_STATUS"] == "FAILED"
 
 
 async def test_hangup_while_sge_is_asked(stage: ServiceStage) -> None:

@@ -129,7 +129,7 @@ async def test_bad_answer_queues_and_harms_nobody(name: str, tmp_path: Path) -> 
             queued = await registrar.register(REGISTRATION)
         assert (queued.status, queued.code, queued.error) == (Status.QUEUED, code, "")
         assert queued.call_id == provisional_call_id("agi-pbx-17.4")
-        assert [(line["event"], line["code"]) for line in logs] == [("queued for later", code)]
+        assert [(line["event"], line["code"]) for line in logs] == [("statement_queued", code)]
 
         well = True
         for task in list(server.tasks):
@@ -182,7 +182,7 @@ async def test_definite_no_is_refused(status: int, tmp_path: Path) -> None:
         with capture_logs() as logs:
             outcome = await registrar.register(REGISTRATION)
         assert (outcome.status, outcome.error) == (Status.REFUSED, "Call refused")
-        assert [line["event"] for line in logs] == ["refused by the API"]
+        assert [line["event"] for line in logs] == ["statement_refused"]
         assert (await outbox.statistics()).pending == 0
 
 
@@ -193,7 +193,7 @@ async def test_warming_an_api_that_is_down_is_no_error() -> None:
     ) as client:
         with capture_logs() as logs:
             await client.warm(deadline=asyncio.get_running_loop().time() + 10.0)
-    assert [line["event"] for line in logs] == ["no connection to the SGE API yet"]
+    assert [line["event"] for line in logs] == ["sge_not_connected"]
 
 
 async def test_unreachable_api_is_survived(tmp_path: Path) -> None:

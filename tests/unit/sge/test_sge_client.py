@@ -257,8 +257,8 @@ async def test_failing_api_is_left_alone_and_found_again() -> None:
         await client.register(REGISTRATION, deadline=soon())
         assert measures.sge_breaker_open.values == {(): 0.0}
     assert [line["event"] for line in logs] == [
-        "the SGE API keeps failing and is left alone for a moment",
-        "the SGE API works again",
+        "sge_breaker_open",
+        "sge_breaker_closed",
     ]
     assert measures.sge_requests.values == {
         ("register", "api_error"): 5.0,

@@ -15,7 +15,13 @@ NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_success_is_no_error(status: int) -> None:
     """The body of a success has the last word."""
-    assert verdicts.of_response(status, httpx.Headers(), one_call=False) is None
+    assert verdicts.is_success(status)
+
+
+@pytest.mark.parametrize("status", [100, 199, 300, 404, 500])
+def test_anything_else_is_an_error(status: int) -> None:
+    """What is no 2xx is judged by its status and headers."""
+    assert not verdicts.is_success(status)
 
 
 @pytest.mark.parametrize(
