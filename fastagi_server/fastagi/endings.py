@@ -96,6 +96,15 @@ class Ending:
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
+    def assignments(self) -> list[tuple[str, str]]:
+        """Names and values in the order in which they are set: SGE_STATUS last.
+
+        A hang-up may end the session between two of them (AGIEXITONHANGUP). A dialplan that sees
+        SGE_STATUS can so rely on the others.
+        """
+        return sorted(self.variables.items(), key=lambda pair: pair[0] == "SGE_STATUS")
+
+    @property
     def failed(self) -> bool:
         """Whether the route's `on_error` applies."""
         return self.variables.get("SGE_STATUS") in {FAILED, REFUSED}

@@ -220,7 +220,7 @@ class AgiSession(asyncio.Protocol):
         policy = self._policy(ending)
         failure = (ending.code or ending.outcome) if policy.action == "failure" else ""
         targets = () if self.connection.dead else policy.commands()
-        commands = [set_variable(name, value) for name, value in ending.variables.items()]
+        commands = [set_variable(name, value) for name, value in ending.assignments]
         return self.connection.finish([*commands, *targets], failure)
 
     def _half_close(self, data: bytes) -> None:

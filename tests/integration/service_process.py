@@ -35,14 +35,15 @@ class ServiceProcess:
         return self.process.pid
 
     async def line(self, text: str) -> str:
-        """Read on up to the line that holds `text`; fails when the output ends before."""
+        """Read on up to the line that holds `text`; fails when it never comes."""
         assert self.process.stderr is not None
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while line := (await self.process.stderr.readline()).decode():
-                self.output.append(line)
-                if text in line:
-                    return line
-        raise AssertionError(f"no {text!r} in:\n{''.join(self.output)}")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while line := (await self.process.stderr.readline()).decode():
+                    self.output.append(line)
+                    if text in line:
+                        return line
+        raise AssertionError(f"no {text!r} in:\n{self.text}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the parent."""

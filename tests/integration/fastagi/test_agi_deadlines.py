@@ -169,7 +169,7 @@ async def test_peer_that_does_not_leave() -> None:
     """After our half-close the peer's end is waited for so long, and then the connection closed."""
     async with staged(plain(), deadlines=QUICK) as (server, aftermath), connected(server) as peer:
         peer.send(ENVIRONMENT % b"plain")
-        assert (await peer.rest()).endswith(b'SET VARIABLE "PLAIN" "yes"\n')
+        assert (await peer.rest()).endswith(b'SET VARIABLE "SGE_STATUS" "OK"\n')
         assert await server.drain(5.0)
     assert aftermath.session["outcome"] == "completed"
     assert aftermath.measures.drops.values == {}

@@ -35,11 +35,11 @@ async def test_batch_then_half_close() -> None:
     async with staged(of(work)) as (server, aftermath), connected(server) as peer:
         peer.send(ENVIRONMENT % b"r")
         assert await peer.rest() == (
-            b'SET VARIABLE "SGE_STATUS" "OK"\n'
             b'SET VARIABLE "SGE_ERROR" ""\n'
             b'SET VARIABLE "SGE_ERROR_CODE" ""\n'
             b'SET VARIABLE "SGE_CALL_ID" "c1"\n'
             b'SET VARIABLE "SGE_CHANNEL_ID" "17.4"\n'
+            b'SET VARIABLE "SGE_STATUS" "OK"\n'
         )
         peer.send(b"200 result=1\n200 result=1\n200 result=1\nHANGUP\n")
         assert server.open_sessions == 1

@@ -178,7 +178,7 @@ async def test_hangup_with_the_last_bytes_of_the_environment() -> None:
 
     async with staged(of(work)) as (server, aftermath), connected(server) as peer:
         peer.send(ENVIRONMENT + b"HANGUP\n")
-        assert await peer.line() == 'SET VARIABLE "SGE_STATUS" "FAILED"\n'
+        assert await peer.line() == 'SET VARIABLE "SGE_ERROR" "Caller hung up"\n'
     assert reached == ["17.4", "finally"]
     assert aftermath.session["outcome"] == "hangup"
 

@@ -60,6 +60,19 @@ async def test_register(stage: ServiceStage) -> None:
     }
 
 
+async def test_hang_up_between_the_variables(stage: ServiceStage) -> None:
+    """Asterisk that leaves in the middle of the answer has no SGE_STATUS without the rest."""
+    asterisk = FakeAsterisk(
+        "register",
+        variables={"AGIEXITONHANGUP": "yes"},
+        hang_up_before='SET VARIABLE "SGE_CHANNEL_ID"',
+    )
+    await stage.run(asterisk)
+    assert asterisk.status == "HANGUP"
+    assert "SGE_STATUS" not in asterisk.variables
+    assert asterisk.variables["SGE_CALL_ID"] in stage.sge.calls
+
+
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [("", ()), ("register", ()), ("register", ("SIP/1001",)), ("register?type=AUDIO", ())],

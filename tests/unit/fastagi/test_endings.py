@@ -120,6 +120,18 @@ def test_failed(code: str) -> None:
     assert ending.failed
 
 
+def test_status_is_set_last() -> None:
+    """Whoever sees SGE_STATUS can rely on the variables that go with it."""
+    ending = completed({"SGE_CALL_ID": "c1", "SGE_STATUS": "REGISTERED", "SGE_CHANNEL_ID": "17.4"})
+    assert ending.assignments == [
+        ("SGE_ERROR", ""),
+        ("SGE_ERROR_CODE", ""),
+        ("SGE_CALL_ID", "c1"),
+        ("SGE_CHANNEL_ID", "17.4"),
+        ("SGE_STATUS", "REGISTERED"),
+    ]
+
+
 def test_texts_are_stable_words() -> None:
     """Codes are snake case, texts short; neither could break a dialplan expression."""
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", code) for code in TEXTS)

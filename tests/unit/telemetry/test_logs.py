@@ -206,7 +206,7 @@ def test_exception(configured: Callable[..., Lines]) -> None:
     """A trace is part of the one line."""
     lines = configured()
     try:
-        {}["no such thing"]
+        dict[str, str]()["no such thing"]
     except KeyError:
         structlog.get_logger().exception("route_failed")
     (line,) = map(json.loads, lines())
@@ -239,7 +239,7 @@ def test_standard_library(configured: Callable[..., Lines]) -> None:
     library.info("chatter")
     library.warning("careful: %s", "hot")
     try:
-        {}["inside"]
+        dict[str, str]()["inside"]
     except KeyError:
         library.exception("failed")
     first, second = map(json.loads, lines())
