@@ -131,7 +131,9 @@ def _interleave(
     runs: dict[str, list[Load]] = {server.name: [] for server in servers}
     with rig.serve_all(servers, api_port) as everybody:
         for turn in range(min(rounds or rig.rounds, rig.rounds)):
-            for served in everybody:
+            # another begins each round: who runs after whom makes a difference of some percent
+            start = turn % len(everybody)
+            for served in everybody[start:] + everybody[:start]:
                 progress(f"round {turn + 1}: {served.server.name}")
                 runs[served.server.name].append(measure(served))
     return runs

@@ -6,6 +6,7 @@ itself, so that nothing a caller sends can hurt it.
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -13,6 +14,9 @@ from types import FrameType
 import structlog
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+
+_PR_SET_PDEATHSIG = 1
+"""Of <sys/prctl.h>."""
 
 RESTART_PAUSE_SECONDS = 0.5
 """Between a worker's death and its successor, so that a broken start cannot spin."""
@@ -62,6 +66,7 @@ class Workers:
         try:
             if self._stopping:
                 return
+            parent = os.getpid()
             pid = os.fork()
             if pid:
                 self._children[pid] = number
@@ -69,6 +74,7 @@ class Workers:
             for name in _SIGNALS:
                 signal.signal(name, signal.SIG_DFL)
             os.setpgid(0, 0)  # Ctrl-C is the parent's; a second signal would mean no draining
+            _end_with(parent)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         self._serve_and_exit(number)
@@ -91,6 +97,19 @@ class Workers:
     def _kill(self, _number: int, _frame: FrameType | None) -> None:
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
+
+
+def _end_with(parent: int) -> None:
+    """Get SIGTERM when the parent is killed: nobody else would ever stop this process (Linux).
+
+    Without it the workers of the old parent would share the address with those of the new one.
+    """
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415 - a single worker needs none of it
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # killed before it was asked for
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _log() -> structlog.stdlib.BoundLogger:

@@ -219,7 +219,7 @@ class AgiConnection:
 
     def _leave(self, state: State) -> None:
         self.state = state
-        self._buffer.clear()
+        self._buffer = bytearray()
         self._block.clear()
 
     def _receive_environment(self, events: list[Event]) -> None:
@@ -235,7 +235,7 @@ class AgiConnection:
         if end < 0:
             return
         request = parse_request(bytes(buffer[:end]))
-        del buffer[: end + 2]
+        self._buffer = buffer[end + 2 :]  # a buffer that is only emptied keeps its memory
         self._scanned = 0
         self._line_limit = line_limit(request.version)
         self.state = State.IDLE

@@ -13,7 +13,7 @@ behind the last. Hence the rules:
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import unquote
 
@@ -33,6 +33,10 @@ _ORDER = (
     *("agi_rdnis", "agi_context", "agi_extension", "agi_priority", "agi_enhanced"),
     *("agi_accountcode", "agi_threadid"),
 )
+_NO_QUERY: Mapping[str, str] = MappingProxyType({})
+_COMMON = {value: value for value in (UNKNOWN, "yes", "en", "0", "0.0", "1", "PJSIP", "register")}
+"""Values that most requests share, kept once."""
+
 _PLACES = {key: place for place, key in enumerate(_ORDER)}
 _WHOLE_HEAD = re.compile("".join(f"(?:{key}: (.*)\n)?" for key in _ORDER))
 """What Asterisk normally sends, in its order; a quarter of the time of going line by line."""
@@ -42,23 +46,31 @@ _WHOLE_HEAD = re.compile("".join(f"(?:{key}: (.*)\n)?" for key in _ORDER))
 class AgiRequest:
     """What Asterisk tells about the channel that runs `AGI()`.
 
-    `variables` holds the `agi_*` lines of Asterisk, `path` the script of the URL without
-    its query, `query` the decoded query string, `arguments` the positional arguments in order.
+    `values` are those of the `agi_*` lines in Asterisk's order, None for a line it did not send: a
+    tuple, because thousands of sessions may wait, each with its request. `path` is the script of
+    the URL without its query, `query` the decoded query string, `arguments` the positional ones.
     """
 
-    variables: Mapping[str, str]
+    values: tuple[str | None, ...]
     path: str
-    query: Mapping[str, str] = field(default_factory=dict[str, str])
-    arguments: tuple[str, ...] = ()
+    query: Mapping[str, str]
+    arguments: tuple[str, ...]
 
     def __getitem__(self, key: str) -> str:
         """The value of one `agi_*` line, "" when Asterisk did not send it."""
-        return self.variables.get(key, "")
+        place = _PLACES.get(key)
+        return "" if place is None else self.values[place] or ""
 
     def known(self, key: str) -> str:
         """The value of one line, "" when it is missing or is Asterisk's word `unknown`."""
-        value = self.variables.get(key, "")
+        value = self[key]
         return "" if value == UNKNOWN else value
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Every `agi_*` line that Asterisk sent, by its name."""
+        pairs = zip(_ORDER, self.values, strict=True)
+        return MappingProxyType({key: value for key, value in pairs if value is not None})
 
     @property
     def unique_id(self) -> str:
@@ -91,34 +103,33 @@ def parse_request(block: bytes) -> AgiRequest:
     have written it, when the block names no unique id, and for more than 127 arguments.
     """
     text = block.decode("utf-8", "surrogateescape") + "\n"
-    variables: dict[str, str] = {}
     head = _WHOLE_HEAD.match(text)
-    if head is not None and head.lastindex:
-        variables = {k: v for k, v in zip(_ORDER, head.groups(), strict=True) if v is not None}
-        text = text[head.end() :]
-    arguments = _parse_rest(text, variables)
-    if "agi_uniqueid" not in variables:
+    values: list[str | None] = list(head.groups()) if head else [None] * len(_ORDER)
+    reached = head.lastindex - 1 if head and head.lastindex else -1
+    arguments = _parse_rest(text[head.end() :] if head else text, values, reached)
+    if values[_PLACES["agi_uniqueid"]] is None:
         raise AgiRequestError("environment", "the environment names no agi_uniqueid")
     if len(arguments) > MAX_ARGUMENTS:
         raise AgiRequestError("environment", f"more than {MAX_ARGUMENTS} arguments")
-    path, _, query = variables.get("agi_network_script", "").partition("?")
-    return AgiRequest(
-        MappingProxyType(variables), path.strip("/"), _parse_query(query), tuple(arguments)
-    )
+    path, _, query = (values[_PLACES["agi_network_script"]] or "").partition("?")
+    shared = tuple(_COMMON.get(value, value) if value else value for value in values)
+    return AgiRequest(shared, path.strip("/"), _parse_query(query), tuple(arguments))
 
 
-def _parse_rest(text: str, variables: dict[str, str]) -> list[str]:
-    """Read the lines behind the usual head: adds to `variables`, returns the arguments."""
+def _parse_rest(text: str, values: list[str | None], reached: int) -> list[str]:
+    """Read the lines behind the usual head: adds to `values`, returns the arguments.
+
+    `reached` is the place of the last line that was read.
+    """
     arguments: list[str] = []
-    reached = _PLACES[next(reversed(variables))] if variables else -1
     for line in text.split("\n")[:-1]:
         key, colon, value = line.partition(":")
         place = _PLACES.get(key)
         if place is not None:
             if place > reached and not arguments:
-                variables[key] = value[1:]
+                values[place] = value[1:]
                 reached = place
-            elif not arguments or key not in variables:
+            elif not arguments or values[place] is None:
                 raise AgiRequestError("environment", f"{key} out of place: a value held a newline")
         elif key.startswith("agi_arg_"):
             if key != f"agi_arg_{len(arguments) + 1}":
@@ -135,8 +146,10 @@ def _parse_query(text: str) -> Mapping[str, str]:
     A plus stays a plus: Asterisk's URIENCODE writes a space as %20, and telephone numbers begin
     with a plus.
     """
+    if not text:
+        return _NO_QUERY
     query: dict[str, str] = {}
-    for pair in text.split("&") if text else ():
+    for pair in text.split("&"):
         name, _, value = pair.partition("=")
         if name:
             query.setdefault(unquote(name), unquote(value, "utf-8", errors="surrogateescape"))

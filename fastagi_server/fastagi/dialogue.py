@@ -11,6 +11,7 @@ from fastagi_server.agi.connection import AgiConnection
 from fastagi_server.agi.errors import AgiHangupError, AgiStateError, AgiTimeoutError
 from fastagi_server.agi.events import State
 from fastagi_server.agi.replies import SUCCESS, Reply
+from fastagi_server.deadlines import DeadlineWatch
 
 _log = structlog.stdlib.get_logger("fastagi")
 
@@ -31,6 +32,7 @@ class Dialogue:
     """
 
     __slots__ = (
+        "_awaited",
         "_connection",
         "_in_flight",
         "_loop",
@@ -38,6 +40,8 @@ class Dialogue:
         "_settle_seconds",
         "_transport",
         "_waiter",
+        "_watch",
+        "deadline",
     )
 
     def __init__(
@@ -45,11 +49,15 @@ class Dialogue:
         connection: AgiConnection,
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
+        watch: DeadlineWatch,
         settle_seconds: float,
     ) -> None:
         self._connection = connection
         self._transport = transport
         self._loop = loop
+        self._watch = watch
+        self.deadline = 0.0
+        self._awaited = "", 0.0
         self._settle_seconds = settle_seconds
         self._waiter: asyncio.Future[Reply | None] | None = None
         self._in_flight: Command[Any] | None = None
@@ -158,13 +166,16 @@ class Dialogue:
         self._waiter = waiter
         if seconds is None:
             return await waiter
-        timer = self._loop.call_later(seconds, _expire, waiter, what, seconds)
+        self._awaited = what, seconds
+        self._watch.watch(self, self._loop.time() + seconds)
         try:
             return await waiter
         finally:
-            timer.cancel()
+            self._watch.forget(self)
 
-
-def _expire(waiter: asyncio.Future[Reply | None], what: str, seconds: float) -> None:
-    if not waiter.done():
-        waiter.set_exception(AgiTimeoutError(f"{what} was not answered within {seconds:g} s"))
+    def expire(self) -> None:
+        """The reply did not come in time."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            what, seconds = self._awaited
+            waiter.set_exception(AgiTimeoutError(f"{what} was not answered within {seconds:g} s"))

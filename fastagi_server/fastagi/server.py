@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from fastagi_server.deadlines import DeadlineWatch
 from fastagi_server.fastagi.admission import Admission
 from fastagi_server.fastagi.limits import Deadlines
 from fastagi_server.fastagi.router import Router
@@ -43,6 +44,7 @@ class FastAgiServer:
         self.admission = admission or Admission()
         self.deadlines = deadlines or Deadlines()
         self.loop = asyncio.get_running_loop()
+        self.watch = DeadlineWatch()
         self._sessions: set[AgiSession] = set()
         self._refused: set[AgiSession] = set()
         self._listeners: list[asyncio.Server] = []
@@ -138,3 +140,4 @@ class FastAgiServer:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+        self.watch.close()

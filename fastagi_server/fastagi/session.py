@@ -5,8 +5,7 @@ the route waits for something else. It runs the route as a task it owns, cancels
 hangs up, the budget is used up, the peer breaks the protocol or the server stops, and ends every
 session the same way: the variables in one batch, half-close, read to the end of file, close.
 
-There is one timer per session. Its deadline moves with the stage the session is in, and the timer
-is only set again when it fires too early; most sessions set it once.
+A session has one deadline at a time, which moves with the stage it is in.
 """
 
 import asyncio
@@ -64,7 +63,6 @@ class AgiSession(asyncio.Protocol):
 
     __slots__ = (
         "_begun",
-        "_deadline",
         "_ending",
         "_loop",
         "_request",
@@ -73,15 +71,15 @@ class AgiSession(asyncio.Protocol):
         "_started",
         "_stop",
         "_task",
-        "_timer",
         "_transport",
         "connection",
+        "deadline",
         "dialogue",
     )
 
     dialogue: Dialogue
     _transport: asyncio.Transport
-    _timer: asyncio.TimerHandle
+    deadline: float
 
     def __init__(self, server: "FastAgiServer") -> None:
         self._server = server
@@ -100,9 +98,7 @@ class AgiSession(asyncio.Protocol):
         """Admit the connection or refuse it in words, at once."""
         self._transport = cast("asyncio.Transport", transport)
         self._started = self._loop.time()
-        seconds = self._server.deadlines.environment
-        self._deadline = self._started + seconds
-        self._timer = self._loop.call_later(seconds, self._on_timer)
+        self._set_deadline(self._server.deadlines.environment)
         self._server.opened(self)
         reason = self._server.refusal(self._transport)
         if reason:
@@ -123,7 +119,7 @@ class AgiSession(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The connection is gone, by us or by the peer."""
-        self._timer.cancel()
+        self._set_deadline(None)
         for event in self.connection.receive_eof():
             self._on_event(event)
         self._forget()
@@ -148,7 +144,11 @@ class AgiSession(asyncio.Protocol):
     def _begin(self, request: AgiRequest) -> None:
         self._request = request
         self.dialogue = Dialogue(
-            self.connection, self._transport, self._loop, self._server.deadlines.settle
+            self.connection,
+            self._transport,
+            self._loop,
+            self._server.watch,
+            self._server.deadlines.settle,
         )
         self._route = self._server.router.find(request.path)
         budget = self._route.budget_seconds if self._route else None
@@ -279,12 +279,8 @@ class AgiSession(asyncio.Protocol):
         else:
             self._ending = Ending("protocol_error")
 
-    def _on_timer(self) -> None:
-        remaining = self._deadline - self._loop.time()
-        if remaining > 0:
-            self._timer = self._loop.call_later(remaining, self._on_timer)
-            return
-        self._timer.cancel()  # it has fired: by this `_set_deadline` knows that it needs a new one
+    def expire(self) -> None:
+        """The deadline of the present stage has passed."""
         if self._task is None and self._ending is None:
             self._refuse("environment_timeout")
         elif self._ending is None and self._stop is None:
@@ -297,13 +293,9 @@ class AgiSession(asyncio.Protocol):
     def _set_deadline(self, seconds: float | None) -> None:
         """Move the session's deadline; None means that only the call itself ends it."""
         if seconds is None:
-            self._deadline = float("inf")
-            self._timer.cancel()
-            return
-        self._deadline = self._loop.time() + seconds
-        if self._timer.cancelled() or self._timer.when() > self._deadline:
-            self._timer.cancel()
-            self._timer = self._loop.call_at(self._deadline, self._on_timer)
+            self._server.watch.forget(self)
+        else:
+            self._server.watch.watch(self, self._loop.time() + seconds)
 
     # -- the end --
 

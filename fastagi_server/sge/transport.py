@@ -12,8 +12,8 @@ from collections import deque
 
 import httpx
 
+from fastagi_server.deadlines import DeadlineWatch
 from fastagi_server.sge.connection import Answer, Connection
-from fastagi_server.sge.deadlines import Deadlines
 from fastagi_server.sge.dialing import Origin, dial
 from fastagi_server.telemetry.measures import Measures
 
@@ -63,7 +63,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
         self._idle: dict[Connection, float] = {}
         self._busy: set[Connection] = set()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
-        self._deadlines = Deadlines()
+        self._deadlines = DeadlineWatch()
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -68,7 +69,6 @@ class Server:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
             )
 
     async def wait_until_listening(self) -> None:
@@ -86,7 +86,7 @@ class Server:
         Raises ServerError when it was dead already.
         """
         process = self._require_alive()
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill_family(process.pid)
         await process.wait()
         self._process = None
 
@@ -100,7 +100,7 @@ class Server:
             async with asyncio.timeout(STOP_SECONDS):
                 await process.wait()
         except TimeoutError:
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill_family(process.pid)
             await process.wait()
 
     async def _is_listening(self) -> bool:
@@ -122,3 +122,11 @@ class Server:
     def log_lines(self) -> list[str]:
         """All that the server's processes have logged."""
         return self.log.read_text(errors="replace").splitlines()
+
+
+def _kill_family(parent: int) -> None:
+    """Kill a process and then its children; one that is born in between is its parent's orphan."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    for pid in (parent, *map(int, children)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

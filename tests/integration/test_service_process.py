@@ -233,6 +233,21 @@ async def test_workers(tmp_path: Path) -> None:
     assert service.text.count('"stopped"') == 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no PR_SET_PDEATHSIG")
+async def test_workers_of_a_killed_parent_end(tmp_path: Path) -> None:
+    """They drain and end by themselves: nobody is left to stop them."""
+    async with (
+        FakeSge() as sge,
+        process(tmp_path, SGE_API_URL=sge.url, FASTAGI_WORKERS="2") as service,
+    ):
+        await service.line('"listening"')
+        await service.line('"listening"')
+        service.signal(signal.SIGKILL)
+        # The output ends when the last process that holds it has ended.
+        assert await service.end() == -9
+    assert service.text.count('"stopped"') == 2
+
+
 async def both_serve(service: ServiceProcess) -> None:
     """Open connections until each worker has at least one."""
     workers = workers_of(service.pid)

@@ -204,7 +204,7 @@ def test_call(invoke: Invoke, url: str) -> None:
     assert result.exit_code == 0, result.output
     assert "-> agi_arg_1: hello" in result.output
     assert '<- SET VARIABLE "WORD" "hello"' in result.output
-    assert result.output.endswith("WORD=hello\nMINE=a=b\nCALLERID(num)=7\n")
+    assert result.output.endswith("WORD=hello\nMINE=a=b\nCALLERID(num)=7\nSGE_STATUS=OK\n")
 
 
 def test_call_that_fails(invoke: Invoke, url: str) -> None:

@@ -1,12 +1,16 @@
-"""Deadlines of many short exchanges, kept by one timer.
+"""Deadlines of many sessions and exchanges, kept by one timer.
 
 A timer of its own for each request costs more than parsing its answer, and nearly all of them
-are cancelled unused. Deadlines of one transport come in almost the order in which they were set,
-so one timer, set for the earliest and moved on when it fires, is exact and nearly free.
+are cancelled unused; one that waits costs some hundred bytes. Deadlines come in almost the order
+in which they were set, so one timer, set for the earliest and moved on when it fires, is nearly
+free. It never fires more often than every `SWEEP_SECONDS`, however many pass one by one.
 """
 
 import asyncio
 from typing import Protocol
+
+SWEEP_SECONDS = 0.01
+"""How late a deadline may be noticed, and the least time between two looks at all of them."""
 
 
 class Expiring(Protocol):
@@ -19,7 +23,7 @@ class Expiring(Protocol):
         ...
 
 
-class Deadlines:
+class DeadlineWatch:
     """Calls `expire` on each watched object whose deadline passes while it is watched."""
 
     def __init__(self) -> None:
@@ -58,4 +62,5 @@ class Deadlines:
             self._watched.discard(subject)
             subject.expire()
         if self._watched:
-            self._set_timer(min(subject.deadline for subject in self._watched))
+            soonest = min(subject.deadline for subject in self._watched)
+            self._set_timer(max(soonest, now + SWEEP_SECONDS))

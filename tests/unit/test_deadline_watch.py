@@ -2,7 +2,7 @@
 
 import asyncio
 
-from fastagi_server.sge.deadlines import Deadlines
+from fastagi_server.deadlines import DeadlineWatch
 
 
 class Subject:
@@ -20,7 +20,7 @@ class Subject:
 
 async def test_subject_expires_at_its_deadline() -> None:
     """What is not forgotten in time is told so, not before its time."""
-    deadlines, subject = Deadlines(), Subject()
+    deadlines, subject = DeadlineWatch(), Subject()
     when = asyncio.get_running_loop().time() + 0.01
     deadlines.watch(subject, when)
     await subject.expired.wait()
@@ -29,7 +29,7 @@ async def test_subject_expires_at_its_deadline() -> None:
 
 async def test_forgotten_subject_does_not_expire() -> None:
     """What ended in time hears nothing."""
-    deadlines, forgotten, other = Deadlines(), Subject(), Subject()
+    deadlines, forgotten, other = DeadlineWatch(), Subject(), Subject()
     now = asyncio.get_running_loop().time()
     deadlines.watch(forgotten, now + 0.005)
     deadlines.watch(other, now + 0.01)
@@ -40,7 +40,7 @@ async def test_forgotten_subject_does_not_expire() -> None:
 
 async def test_earlier_deadline_set_later_is_kept() -> None:
     """The one timer is moved forward for a more urgent subject, and on for the others."""
-    deadlines, late, early = Deadlines(), Subject(), Subject()
+    deadlines, late, early = DeadlineWatch(), Subject(), Subject()
     now = asyncio.get_running_loop().time()
     deadlines.watch(late, now + 0.02)
     deadlines.watch(early, now + 0.005)
@@ -51,18 +51,18 @@ async def test_earlier_deadline_set_later_is_kept() -> None:
 
 async def test_past_deadline_expires_at_once() -> None:
     """A deadline that has passed already is noticed in the next turn of the loop."""
-    deadlines, subject = Deadlines(), Subject()
+    deadlines, subject = DeadlineWatch(), Subject()
     deadlines.watch(subject, asyncio.get_running_loop().time() - 1.0)
     await subject.expired.wait()
 
 
 async def test_closed_deadlines_expire_nothing() -> None:
     """After the end no timer is left behind."""
-    deadlines, subject, other = Deadlines(), Subject(), Subject()
+    deadlines, subject, other = DeadlineWatch(), Subject(), Subject()
     now = asyncio.get_running_loop().time()
     deadlines.watch(subject, now + 0.001)
     deadlines.close()
-    still = Deadlines()
+    still = DeadlineWatch()
     still.watch(other, now + 0.01)
     await other.expired.wait()
     assert not subject.expired.is_set()
