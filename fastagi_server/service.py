@@ -144,7 +144,8 @@ async def serve(settings: Settings, *, measures: Measures, worker: int = 0) -> N
     def on_signal() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    alone = settings.fastagi_workers == 1  # else Ctrl-C is the parent's, who says SIGTERM
+    for number in (signal.SIGTERM, signal.SIGINT) if alone else (signal.SIGTERM,):
         loop.add_signal_handler(number, on_signal)
     async with open_service(settings, measures=measures, worker=worker) as service:
         gc.collect()

@@ -73,7 +73,7 @@ class Workers:
                 return
             for name in _SIGNALS:
                 signal.signal(name, signal.SIG_DFL)
-            os.setpgid(0, 0)  # Ctrl-C is the parent's; a second signal would mean no draining
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's reaches all; see _forward
             _end_with(parent)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -87,12 +87,13 @@ class Workers:
             os._exit(1)
         os._exit(0)
 
-    def _forward(self, number: int, _frame: FrameType | None) -> None:
+    def _forward(self, _number: int, _frame: FrameType | None) -> None:
+        """Have the children stop, each told once by a first signal and once by a second."""
         if not self._stopping:
             signal.setitimer(signal.ITIMER_REAL, self._stop_seconds)
         self._stopping = True
         for pid in self._children:
-            os.kill(pid, number)
+            os.kill(pid, signal.SIGTERM)
 
     def _kill(self, _number: int, _frame: FrameType | None) -> None:
         for pid in self._children:

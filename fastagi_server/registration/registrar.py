@@ -68,9 +68,7 @@ class Registrar:
         the same registration, by its key.
         """
         until = self._deadline(deadline)
-        outcome = await self._state(
-            registration, deliver(self._api, registration, known_call_id=None, deadline=until)
-        )
+        outcome = await self._state(registration, self._api.register(registration, deadline=until))
         self._measures.registrations.add(outcome.status, outcome.code)
         return outcome
 

@@ -6,9 +6,10 @@ process (`httpx.ASGITransport`) or a test's double.
 
 import random
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -63,11 +64,13 @@ class SgeClient:
             uniform=uniform,
         )
 
-    async def register(self, registration: Registration, *, deadline: float) -> RegisteredCall:
+    def register(
+        self, registration: Registration, *, deadline: float
+    ) -> Coroutine[Any, Any, RegisteredCall]:
         """See `CallsApi`; answered by 201, or by 200 when the key is known."""
         body = payloads.call_creation(registration)
         question = Question("register", "POST", self._calls_url, body, registration.key)
-        return await self._requester.ask(question, payloads.read_registered_call, deadline)
+        return self._requester.ask(question, payloads.read_registered_call, deadline)
 
     async def accept(self, call_id: str, answered_at: datetime | None, *, deadline: float) -> None:
         """See `CallsApi`; 409 when the call has ended."""

@@ -8,8 +8,7 @@ the end of the connection. Interim (1xx) responses are skipped.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import httptools
 import httpx
@@ -32,8 +31,7 @@ class ResponseTooLargeError(httpx.RemoteProtocolError):
     """The server sent more than the limit; the rest was not read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A complete response: status 200..999, headers as received, body without any framing."""
 
     status: int

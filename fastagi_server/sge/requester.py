@@ -2,10 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx
 import structlog
@@ -14,7 +13,7 @@ from fastagi_server.registration import codes
 from fastagi_server.registration.ports import CallsApiError, UnavailableError
 from fastagi_server.sge import verdicts
 from fastagi_server.sge.breaker import Breaker
-from fastagi_server.sge.connection import ResponseTooLargeError, StaleConnectionError
+from fastagi_server.sge.connection import Answer, ResponseTooLargeError, StaleConnectionError
 from fastagi_server.sge.credentials import Credentials
 from fastagi_server.sge.errors import AnswerError
 from fastagi_server.sge.transport import OriginTransport
@@ -36,8 +35,7 @@ _OUTCOME_OK = "ok"
 _OUTCOME_CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One request, ready to be sent as often as it takes.
 
     `operation` is its name in the measures; `key` goes into `Idempotency-Key` when not empty;
@@ -50,15 +48,6 @@ class Question:
     body: bytes = b""
     key: str = ""
     one_call: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer as it came."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
 
 
 class Requester:
@@ -145,12 +134,12 @@ class Requester:
         else:
             self._breaker.succeeded(ticket)
 
-    async def _converse(self, question: Question, deadline: float) -> Reply:
+    async def _converse(self, question: Question, deadline: float) -> Answer:
         attempt = 1
         while True:
             failure: CallsApiError
             try:
-                reply = await self._send(question, deadline)
+                reply = await self._sent(question, deadline)
             except httpx.TransportError as error:
                 failure = verdicts.of_failure(error)
                 pause_seconds = self._pause_after_error(error, attempt)
@@ -181,7 +170,7 @@ class Requester:
                 return None
 
     def _pause_after_reply(
-        self, reply: Reply, failure: CallsApiError, attempt: int
+        self, reply: Answer, failure: CallsApiError, attempt: int
     ) -> float | None:
         """The same after an answer that is no success."""
         if reply.status == HTTPStatus.UNAUTHORIZED and self._credentials.changed():
@@ -194,13 +183,18 @@ class Requester:
     def _jittered_pause(self, attempt: int) -> float:
         return self._uniform(0.0, FIRST_PAUSE_SECONDS * 2**attempt)
 
-    async def _send(self, question: Question, deadline: float) -> Reply:
+    def _sent(self, question: Question, deadline: float) -> Coroutine[Any, Any, Answer]:
+        """The answer to come: straight from our own transport, or by way of httpx's types."""
         headers = self._headers(question)
-        if self._origin is not None:
-            answer = await self._origin.send(
-                question.method, question.url.raw_path, headers, question.body, deadline
-            )
-            return Reply(answer.status, answer.headers, answer.body)
+        if self._origin is None:
+            return self._sent_by_httpx(question, headers, deadline)
+        return self._origin.send(
+            question.method, question.url.raw_path, headers, question.body, deadline
+        )
+
+    async def _sent_by_httpx(
+        self, question: Question, headers: list[tuple[bytes, bytes]], deadline: float
+    ) -> Answer:
         request = httpx.Request(
             question.method,
             question.url,
@@ -213,7 +207,7 @@ class Requester:
         except TimeoutError as error:
             raise httpx.ReadTimeout("the deadline passed before the answer was complete") from error
 
-    async def _reply(self, response: httpx.Response) -> Reply:
+    async def _reply(self, response: httpx.Response) -> Answer:
         """The response with its body as sent: nothing compressed was asked for."""
         stream = response.stream
         if isinstance(stream, httpx.ByteStream):
@@ -225,7 +219,7 @@ class Requester:
                 await response.aclose()
         if len(body) > self._max_response_bytes:
             raise ResponseTooLargeError("the body is too large")
-        return Reply(response.status_code, response.headers.raw, body)
+        return Answer(response.status_code, response.headers.raw, body)
 
     async def _collected(self, response: httpx.Response) -> bytes:
         """The body, or a little more than the limit of it."""
@@ -249,7 +243,7 @@ class Requester:
         return headers
 
 
-def _log_conversation(question: Question, reply: Reply) -> None:
+def _log_conversation(question: Question, reply: Answer) -> None:
     """What was said; headers, and with them credentials, never."""
     log.debug(
         "sge_answer",

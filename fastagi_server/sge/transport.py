@@ -92,7 +92,17 @@ class OriginTransport(httpx.AsyncBaseTransport):
         """
         message = _serialise(method, target, headers, body)
         connection = self._take_idle() or await self._obtain(deadline)
-        return await self._exchange(connection, message, deadline)
+        self._busy.add(connection)
+        self._deadlines.watch(connection, deadline)
+        try:
+            return await connection.exchange(message)
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+        finally:
+            self._deadlines.forget(connection)
+            self._busy.discard(connection)
+            self._release(connection)
 
     async def warm(self, *, deadline: float) -> None:
         """Have an idle connection ready; opens one, until `deadline`, when there is none.
@@ -114,19 +124,6 @@ class OriginTransport(httpx.AsyncBaseTransport):
             connection.abort()
         while self._waiting:
             _grant(self._waiting.popleft(), None)
-
-    async def _exchange(self, connection: Connection, message: bytes, deadline: float) -> Answer:
-        self._busy.add(connection)
-        self._deadlines.watch(connection, deadline)
-        try:
-            return await connection.exchange(message)
-        except asyncio.CancelledError:
-            connection.abort()
-            raise
-        finally:
-            self._deadlines.forget(connection)
-            self._busy.discard(connection)
-            self._release(connection)
 
     def _deadline_of(self, request: httpx.Request) -> float:
         deadline: float | None = request.extensions.get("deadline")
