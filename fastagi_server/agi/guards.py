@@ -10,6 +10,7 @@ Facts, each observed on Asterisk 22 (agi protocol notes, facts 10 to 12):
 """
 
 import re
+from functools import lru_cache
 
 from fastagi_server.agi.errors import AgiGuardError
 
@@ -43,6 +44,7 @@ _CALLED_FUNCTION = re.compile(r"([A-Za-z][A-Za-z0-9_]*)\(")
 _FORBIDDEN_CHARACTERS = re.compile(r"[\n\r\0]")
 
 
+@lru_cache(maxsize=16)
 def line_limit(version: str) -> int:
     """Bytes that one command line may have, newline included, for an `agi_version` text.
 

@@ -34,7 +34,9 @@ _ORDER = (
     *("agi_accountcode", "agi_threadid"),
 )
 _NO_QUERY: Mapping[str, str] = MappingProxyType({})
-_COMMON = {value: value for value in (UNKNOWN, "yes", "en", "0", "0.0", "1", "PJSIP", "register")}
+_COMMON: dict[str | None, str] = {
+    value: value for value in (UNKNOWN, "yes", "en", "0", "0.0", "1", "PJSIP", "register")
+}
 """Values that most requests share, kept once."""
 
 _PLACES = {key: place for place, key in enumerate(_ORDER)}
@@ -112,7 +114,7 @@ def parse_request(block: bytes) -> AgiRequest:
     if len(arguments) > MAX_ARGUMENTS:
         raise AgiRequestError("environment", f"more than {MAX_ARGUMENTS} arguments")
     path, _, query = (values[_PLACES["agi_network_script"]] or "").partition("?")
-    shared = tuple(_COMMON.get(value, value) if value else value for value in values)
+    shared = tuple(map(_COMMON.get, values, values))
     return AgiRequest(shared, path.strip("/"), _parse_query(query), tuple(arguments))
 
 

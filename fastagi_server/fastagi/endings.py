@@ -102,7 +102,10 @@ class Ending:
         A hang-up may end the session between two of them (AGIEXITONHANGUP). A dialplan that sees
         SGE_STATUS can so rely on the others.
         """
-        return sorted(self.variables.items(), key=lambda pair: pair[0] == "SGE_STATUS")
+        pairs = [pair for pair in self.variables.items() if pair[0] != "SGE_STATUS"]
+        if len(pairs) < len(self.variables):
+            pairs.append(("SGE_STATUS", self.variables["SGE_STATUS"]))
+        return pairs
 
     @property
     def failed(self) -> bool:
@@ -122,7 +125,7 @@ def completed(returned: object) -> Ending:
     not have seen a type checker, and what is no text could hold anything once it is written.
     """
     variables = {"SGE_STATUS": OK, "SGE_ERROR": "", "SGE_ERROR_CODE": ""}
-    if returned is not None and not isinstance(returned, Mapping):
+    if returned is not None and not isinstance(returned, (dict, Mapping)):
         raise TypeError(f"a route returns a mapping or None, not {type(returned).__name__}")
     for name, value in cast("Mapping[object, object]", returned or {}).items():
         if not isinstance(name, str) or not isinstance(value, str):

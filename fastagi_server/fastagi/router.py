@@ -15,7 +15,7 @@ the arguments by position, and are converted by their annotation: `str`, `int`, 
 import inspect
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -79,6 +79,12 @@ class Route:
     parameters: tuple[Parameter, ...]
     on_error: OnError = CONTINUE
     budget_seconds: float | None = DEFAULT_BUDGET_SECONDS
+    has_required: bool = field(init=False)
+    """Whether it cannot be called without arguments."""
+
+    def __post_init__(self) -> None:
+        required = any(parameter.required for parameter in self.parameters)
+        object.__setattr__(self, "has_required", required)
 
     @property
     def description(self) -> str:
@@ -91,7 +97,7 @@ class Route:
         A name in the query wins over a position. An empty text counts as not given.
         Raises `ArgumentError`.
         """
-        if not request.query and not request.arguments and not self._required:
+        if not request.query and not request.arguments and not self.has_required:
             return {}
         bound: dict[str, Any] = {}
         for position, parameter in enumerate(self.parameters):
@@ -103,10 +109,6 @@ class Route:
             elif parameter.required:
                 raise ArgumentError(f"{parameter.name} is missing")
         return bound
-
-    @property
-    def _required(self) -> bool:
-        return any(parameter.required for parameter in self.parameters)
 
 
 def route(

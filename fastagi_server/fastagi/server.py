@@ -16,6 +16,10 @@ _log = structlog.stdlib.get_logger("fastagi")
 BACKLOG = 65535
 """The kernel cuts it to net.core.somaxconn. A full backlog costs a caller 2 s and then the call."""
 
+QUIET_SECONDS = 0.02
+"""How long the replies to a session's last commands are left to gather. Nobody waits for them, and
+reading each by itself costs as much as the rest of the session's system calls."""
+
 MAX_REFUSED = 1000
 """Refused connections that may wait for their peer's end at once; more are dropped unanswered."""
 
@@ -47,6 +51,7 @@ class FastAgiServer:
         self.watch = DeadlineWatch()
         self._sessions: set[AgiSession] = set()
         self._refused: set[AgiSession] = set()
+        self._quiet: list[asyncio.Transport] = []
         self._listeners: list[asyncio.Server] = []
         self._draining = False
         self._idle = asyncio.Event()
@@ -112,6 +117,19 @@ class FastAgiServer:
         name = transport.get_extra_info("peername")  # None for a peer that has left already
         peer = str(name[0]) if name else ""
         return self.admission.refusal(peer, len(self._sessions) - len(self._refused))
+
+    def keep_quiet(self, transport: asyncio.Transport) -> None:
+        """Read nothing from a half-closed connection for a moment, then all that has come."""
+        transport.pause_reading()
+        if not self._quiet:
+            self.loop.call_later(QUIET_SECONDS, self._end_quiet)
+        self._quiet.append(transport)
+
+    def _end_quiet(self) -> None:
+        quiet, self._quiet = self._quiet, []
+        for transport in quiet:
+            if not transport.is_closing():
+                transport.resume_reading()
 
     # -- stopping --
 

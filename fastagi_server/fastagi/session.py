@@ -227,6 +227,7 @@ class AgiSession(asyncio.Protocol):
         self._set_deadline(self._server.deadlines.linger)
         self._transport.write(data)
         self._transport.write_eof()
+        self._server.keep_quiet(self._transport)
 
     def _refuse(self, reason: str) -> None:
         """Answer `failure` before a route ran; what Asterisk still sends is read and dropped."""
