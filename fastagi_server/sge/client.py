@@ -6,10 +6,9 @@ process (`httpx.ASGITransport`) or a test's double.
 
 import random
 import ssl
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -64,13 +63,11 @@ class SgeClient:
             uniform=uniform,
         )
 
-    def register(
-        self, registration: Registration, *, deadline: float
-    ) -> Coroutine[Any, Any, RegisteredCall]:
+    async def register(self, registration: Registration, *, deadline: float) -> RegisteredCall:
         """See `CallsApi`; answered by 201, or by 200 when the key is known."""
         body = payloads.call_creation(registration)
         question = Question("register", "POST", self._calls_url, body, registration.key)
-        return self._requester.ask(question, payloads.read_registered_call, deadline)
+        return await self._requester.ask(question, payloads.read_registered_call, deadline)
 
     async def accept(self, call_id: str, answered_at: datetime | None, *, deadline: float) -> None:
         """See `CallsApi`; 409 when the call has ended."""
