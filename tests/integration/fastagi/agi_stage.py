@@ -145,3 +145,10 @@ async def arrival(server: FastAgiServer, count: int = 1) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while server.open_sessions < count:  # noqa: ASYNC110 - the kernel tells nobody
             await asyncio.sleep(0)
+
+
+async def departure(server: FastAgiServer) -> None:
+    """Wait until the server has seen the end of every connection, which frees their places."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while server.open_sessions:  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(0)

@@ -5,7 +5,7 @@ import hashlib
 import ipaddress
 
 import pytest
-from agi_stage import ENVIRONMENT, QUICK, connected, of, plain, play, staged
+from agi_stage import ENVIRONMENT, QUICK, connected, departure, of, plain, play, staged
 
 from fastagi_server.fastagi import server as server_module
 from fastagi_server.fastagi.admission import Admission, UnprotectedBindError
@@ -38,6 +38,7 @@ async def test_over_the_limit() -> None:
             assert second.variables == {}
             assert first.status is None
             leave.set()
+        await departure(server)
         await third.run(*address)
     assert (first.variables["DONE"], third.variables["DONE"]) == ("yes", "yes")
     assert aftermath.measures.agi_refused.values == {("overloaded",): 1.0}
