@@ -87,7 +87,7 @@ KINDS = _kinds()
 """All commands by name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Command(Generic[T]):
     """One command, ready to send, whose reply is read as a `T`.
 

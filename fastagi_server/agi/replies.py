@@ -28,7 +28,7 @@ class FailedResultError(Exception):
     """A 200 whose result means failure; `Command.read` turns it into an `AgiCommandError`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """One reply. `result` is the text after `result=`, `text` what stood in parentheses.
 

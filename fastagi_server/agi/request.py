@@ -40,11 +40,14 @@ _COMMON: dict[str | None, str] = {
 """Values that most requests share, kept once."""
 
 _PLACES = {key: place for place, key in enumerate(_ORDER)}
-_WHOLE_HEAD = re.compile("".join(f"(?:{key}: (.*)\n)?" for key in _ORDER))
-"""What Asterisk normally sends, in its order; a quarter of the time of going line by line."""
+_WHOLE_HEAD = re.compile("".join(f"{key}: (.*)\n" for key in _ORDER))
+"""What Asterisk sends, in its order: an eighth of the time of going line by line."""
+
+_PARTIAL_HEAD = re.compile("".join(f"(?:{key}: (.*)\n)?" for key in _ORDER))
+"""The same with lines left out, which costs twice as much."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AgiRequest:
     """What Asterisk tells about the channel that runs `AGI()`.
 
@@ -105,7 +108,7 @@ def parse_request(block: bytes) -> AgiRequest:
     have written it, when the block names no unique id, and for more than 127 arguments.
     """
     text = block.decode("utf-8", "surrogateescape") + "\n"
-    head = _WHOLE_HEAD.match(text)
+    head = _WHOLE_HEAD.match(text) or _PARTIAL_HEAD.match(text)
     values: list[str | None] = list(head.groups()) if head else [None] * len(_ORDER)
     reached = head.lastindex - 1 if head and head.lastindex else -1
     arguments = _parse_rest(text[head.end() :] if head else text, values, reached)

@@ -88,7 +88,7 @@ CONTINUE = OnError("continue")
 FAILURE = OnError("failure")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ending:
     """What a session leaves behind: the variables, and a word for the log and the measure."""
 

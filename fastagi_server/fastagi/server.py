@@ -47,6 +47,7 @@ class FastAgiServer:
         self.measures = measures
         self.admission = admission or Admission()
         self.deadlines = deadlines or Deadlines()
+        self.log = _log.bind()  # without it, each line looks the logger up anew
         self.loop = asyncio.get_running_loop()
         self.watch = DeadlineWatch()
         self._sessions: set[AgiSession] = set()
@@ -114,8 +115,10 @@ class FastAgiServer:
         """Why a new connection, counted already, is refused, "" when it is welcome."""
         if self._draining:
             return "draining"
-        name = transport.get_extra_info("peername")  # None for a peer that has left already
-        peer = str(name[0]) if name else ""
+        peer = ""
+        if self.admission.allow:  # two system calls, and nobody else asks for it
+            name = transport.get_extra_info("peername")  # None for a peer that has left already
+            peer = str(name[0]) if name else ""
         return self.admission.refusal(peer, len(self._sessions) - len(self._refused))
 
     def keep_quiet(self, transport: asyncio.Transport) -> None:

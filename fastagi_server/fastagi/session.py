@@ -311,11 +311,12 @@ class AgiSession(asyncio.Protocol):
             return
         ending = self._ending or Ending("disconnected")
         seconds = self._loop.time() - self._started
-        self._server.measures.agi_sessions.add(self._path, ending.outcome)
-        self._server.measures.agi_session_seconds.observe(seconds, self._path)
-        _log.info(
+        path = self._path
+        self._server.measures.agi_sessions.add(path, ending.outcome)
+        self._server.measures.agi_session_seconds.observe(seconds, path)
+        self._server.log.info(
             "agi_session",
-            route=self._path,
+            route=path,
             outcome=ending.outcome,
             status=ending.variables.get("SGE_STATUS", ""),
             code=ending.code,

@@ -58,7 +58,7 @@ def is_provisional(call_id: str) -> bool:
     return call_id.startswith(PROVISIONAL_PREFIX)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Registration:
     """A call that Asterisk has and SGE shall know; empty strings stand for what is not known.
 
@@ -118,7 +118,7 @@ Statement = Registration | Acceptance | Ending
 """What may be said about a call; all are idempotent by their key."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RegisteredCall:
     """The API's answer to a registration; `channel_id` is None when it names no channel."""
 
@@ -126,7 +126,7 @@ class RegisteredCall:
     channel_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What the dialplan is told: SGE_STATUS, the ids, SGE_ERROR_CODE (`code`) and SGE_ERROR.
 

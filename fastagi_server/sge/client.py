@@ -48,12 +48,12 @@ class SgeClient:
         trace: bool = False,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self._calls_url = base_url.copy_with(raw_path=base_url.raw_path + b"/calls")
+        self._calls = base_url.raw_path + b"/calls"
         self._transport = transport
         self._breaker = breaker
         self._requester = Requester(
             transport,
-            host=base_url.netloc,
+            base_url=base_url,
             credentials=credentials,
             breaker=breaker,
             measures=measures,
@@ -66,7 +66,7 @@ class SgeClient:
     async def register(self, registration: Registration, *, deadline: float) -> RegisteredCall:
         """See `CallsApi`; answered by 201, or by 200 when the key is known."""
         body = payloads.call_creation(registration)
-        question = Question("register", "POST", self._calls_url, body, registration.key)
+        question = Question("register", "POST", self._calls, body, registration.key)
         return await self._requester.ask(question, payloads.read_registered_call, deadline)
 
     async def accept(self, call_id: str, answered_at: datetime | None, *, deadline: float) -> None:
@@ -80,7 +80,7 @@ class SgeClient:
 
     async def status(self, call_id: str, *, deadline: float) -> str:
         """See `CallsApi`."""
-        question = Question("status", "GET", self._call_url(call_id), one_call=True)
+        question = Question("status", "GET", self._call(call_id), one_call=True)
         return await self._requester.ask(question, payloads.read_status, deadline)
 
     async def warm(self, *, deadline: float) -> None:
@@ -95,15 +95,14 @@ class SgeClient:
 
     async def _tell(self, action: str, call_id: str, body: bytes, deadline: float) -> None:
         """POST an action whose answer, the Call or a line of text, holds nothing we need."""
-        url = self._call_url(call_id, f"/{action}")
-        question = Question(action, "POST", url, body, one_call=True)
+        target = self._call(call_id, f"/{action}")
+        question = Question(action, "POST", target, body, one_call=True)
         await self._requester.ask(question, payloads.read_acknowledgement, deadline)
 
-    def _call_url(self, call_id: str, action: str = "") -> httpx.URL:
+    def _call(self, call_id: str, action: str = "") -> bytes:
         if not payloads.is_call_id(call_id):
             raise RefusedError(codes.CALL_UNKNOWN, "not the id of a call")
-        path = f"/{quote(call_id, safe='')}{action}"
-        return self._calls_url.copy_with(raw_path=self._calls_url.raw_path + path.encode("ascii"))
+        return self._calls + f"/{quote(call_id, safe='')}{action}".encode("ascii")
 
 
 @asynccontextmanager

@@ -54,6 +54,7 @@ class Connection(asyncio.Protocol):
         "_head_complete",
         "_headers",
         "_keep_alive",
+        "_loop",
         "_max_body_bytes",
         "_on_lost",
         "_parser",
@@ -66,6 +67,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, on_lost: Callable[["Connection"], None], *, max_response_bytes: int) -> None:
         self._on_lost = on_lost
         self._max_body_bytes = max_response_bytes
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._answer: asyncio.Future[Answer] | None = None
@@ -88,7 +90,7 @@ class Connection(asyncio.Protocol):
         Whoever stops waiting for the future must call `abort`: the response still under way
         would otherwise be taken for the next one.
         """
-        self._answer = answer = asyncio.get_running_loop().create_future()
+        self._answer = answer = self._loop.create_future()
         self._raw_bytes = 0
         if self._transport is None:
             self._fail(self._disconnected(None))

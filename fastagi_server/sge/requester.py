@@ -38,13 +38,13 @@ _OUTCOME_CANCELLED = "cancelled"
 class Question(NamedTuple):
     """One request, ready to be sent as often as it takes.
 
-    `operation` is its name in the measures; `key` goes into `Idempotency-Key` when not empty;
-    `one_call` says that the URL names a call.
+    `operation` is its name in the measures; `target` is path and query; `key`, of visible ASCII,
+    goes into `Idempotency-Key` when not empty; `one_call` says that the target names a call.
     """
 
     operation: str
     method: str
-    url: httpx.URL
+    target: bytes
     body: bytes = b""
     key: str = ""
     one_call: bool = False
@@ -64,7 +64,7 @@ class Requester:
         self,
         transport: httpx.AsyncBaseTransport,
         *,
-        host: bytes,
+        base_url: httpx.URL,
         credentials: Credentials,
         breaker: Breaker,
         measures: Measures,
@@ -81,12 +81,14 @@ class Requester:
         self._max_response_bytes = max_response_bytes
         self._trace = trace
         self._uniform = uniform
+        self._base_url = base_url
         self._fixed_headers = [
-            (b"Host", host),
+            (b"Host", base_url.netloc),
             (b"User-Agent", user_agent.encode("ascii")),
             (b"Accept", b"application/json"),
             (b"Accept-Encoding", b"identity"),
         ]
+        self._fixed_lines = b"".join(b"%b: %b\r\n" % header for header in self._fixed_headers)
 
     async def ask(self, question: Question, read: Callable[[bytes], T], deadline: float) -> T:
         """What `read` makes of the body of a success; raises `CallsApiError` for all else."""
@@ -185,20 +187,15 @@ class Requester:
 
     def _sent(self, question: Question, deadline: float) -> Coroutine[Any, Any, Answer]:
         """The answer to come: straight from our own transport, or by way of httpx's types."""
-        headers = self._headers(question)
         if self._origin is None:
-            return self._sent_by_httpx(question, headers, deadline)
-        return self._origin.send(
-            question.method, question.url.raw_path, headers, question.body, deadline
-        )
+            return self._sent_by_httpx(question, deadline)
+        return self._origin.send(self._message(question), deadline)
 
-    async def _sent_by_httpx(
-        self, question: Question, headers: list[tuple[bytes, bytes]], deadline: float
-    ) -> Answer:
+    async def _sent_by_httpx(self, question: Question, deadline: float) -> Answer:
         request = httpx.Request(
             question.method,
-            question.url,
-            headers=headers,
+            self._base_url.copy_with(raw_path=question.target),
+            headers=[*self._fixed_headers, *self._own_headers(question)],
             stream=httpx.ByteStream(question.body),
         )
         try:
@@ -230,8 +227,14 @@ class Requester:
                 break
         return bytes(body)
 
-    def _headers(self, question: Question) -> list[tuple[bytes, bytes]]:
-        headers = self._fixed_headers.copy()
+    def _message(self, question: Question) -> bytes:
+        """The whole request as it goes on the wire; none of its parts can hold a line break."""
+        start = b"%b %b HTTP/1.1\r\n" % (question.method.encode("ascii"), question.target)
+        own = [b"%b: %b\r\n" % header for header in self._own_headers(question)]
+        return b"".join((start, self._fixed_lines, *own, b"\r\n", question.body))
+
+    def _own_headers(self, question: Question) -> list[tuple[bytes, bytes]]:
+        headers: list[tuple[bytes, bytes]] = []
         credential = self._credentials.header()
         if credential is not None:
             headers.append(credential)
@@ -248,7 +251,7 @@ def _log_conversation(question: Question, reply: Answer) -> None:
     log.debug(
         "sge_answer",
         operation=question.operation,
-        target=f"{question.method} {question.url.path}",
+        target=f"{question.method} {question.target.decode()}",
         key=question.key,
         question=question.body.decode(),
         status=reply.status,

@@ -72,25 +72,17 @@ class OriginTransport(httpx.AsyncBaseTransport):
             raise httpx.UnsupportedProtocol(f"this transport only knows {self._origin.host}")
         stream = request.stream
         body = b"".join(stream) if isinstance(stream, httpx.ByteStream) else await request.aread()
-        answer = await self.send(
-            request.method,
-            request.url.raw_path,
-            request.headers.raw,
-            body,
-            self._deadline_of(request),
-        )
+        head = _head(request.method, request.url.raw_path, request.headers.raw)
+        answer = await self.send(head + body, self._deadline_of(request))
         return httpx.Response(
             answer.status, headers=answer.headers, stream=httpx.ByteStream(answer.body)
         )
 
-    async def send(
-        self, method: str, target: bytes, headers: Headers, body: bytes, deadline: float
-    ) -> Answer:
+    async def send(self, message: bytes, deadline: float) -> Answer:
         """Send a request to the origin without httpx's own types, which cost half a request.
 
-        `target` is path and query, `headers` are complete; raises as `handle_async_request`.
+        `message` is the whole of it, head and body; raises as `handle_async_request`.
         """
-        message = _serialise(method, target, headers, body)
         connection = self._take_idle() or await self._obtain(deadline)
         self._busy.add(connection)
         self._deadlines.watch(connection, deadline)
@@ -238,11 +230,11 @@ def _grant(waiter: asyncio.Future[Connection | None], granted: Connection | None
     return True
 
 
-def _serialise(method: str, target: bytes, headers: Headers, body: bytes) -> bytes:
-    """The request as it goes on the wire; raises `httpx.LocalProtocolError` when it must not."""
+def _head(method: str, target: bytes, headers: Headers) -> bytes:
+    """The head as it goes on the wire; raises `httpx.LocalProtocolError` when it must not."""
     lines = [method.encode("ascii") + b" " + target + b" HTTP/1.1"]
     lines += [name + b": " + value for name, value in headers]
     head = b"\r\n".join(lines)
     if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or b"\0" in head:
         raise httpx.LocalProtocolError("a header holds a line break or a NUL")
-    return head + b"\r\n\r\n" + body
+    return head + b"\r\n\r\n"
