@@ -165,11 +165,12 @@ class AgiConnection:
             raise AgiStateError(f"cannot finish while {self.state.value}")
         if batch and self.state is State.ENVIRONMENT:
             raise AgiStateError("no command can be sent before the environment is complete")
-        lines = [self._checked(command) for command in batch]
-        if failure:
-            lines.append(failure_line(failure))
+        data = b"".join([command.line for command in batch])
+        if self.dead or len(data) > self._line_limit:  # else every line is within its limit
+            for command in batch:
+                self._checked(command)
         self._leave(State.FINISHING)
-        return b"".join(lines)
+        return data + failure_line(failure) if failure else data
 
     def _checked(self, command: Command[Any]) -> bytes:
         if self.dead and not command.kind.dead_safe:
