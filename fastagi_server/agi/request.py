@@ -40,6 +40,10 @@ _COMMON: dict[str | None, str] = {
 """Values that most requests share, kept once."""
 
 _PLACES = {key: place for place, key in enumerate(_ORDER)}
+_CHANNEL = _PLACES["agi_channel"]
+_EXTENSION = _PLACES["agi_extension"]
+_UNIQUE_ID = _PLACES["agi_uniqueid"]
+_VERSION = _PLACES["agi_version"]
 _WHOLE_HEAD = re.compile("".join(f"{key}: (.*)\n" for key in _ORDER))
 """What Asterisk sends, in its order: an eighth of the time of going line by line."""
 
@@ -80,22 +84,22 @@ class AgiRequest:
     @property
     def unique_id(self) -> str:
         """Asterisk's unique id of the channel; equal to the ARI channel id."""
-        return self["agi_uniqueid"]
+        return self.values[_UNIQUE_ID] or ""
 
     @property
     def channel(self) -> str:
         """The channel's name, such as `PJSIP/1001-0000002a`."""
-        return self["agi_channel"]
+        return self.values[_CHANNEL] or ""
 
     @property
     def extension(self) -> str:
         """The dialplan extension that runs `AGI()`."""
-        return self["agi_extension"]
+        return self.values[_EXTENSION] or ""
 
     @property
     def version(self) -> str:
         """Asterisk's version text, which decides the line limit."""
-        return self["agi_version"]
+        return self.values[_VERSION] or ""
 
 
 def parse_request(block: bytes) -> AgiRequest:

@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+import socket
 from enum import Enum
 from typing import TYPE_CHECKING, cast
 
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from fastagi_server.fastagi.server import FastAgiServer
 
 _log = structlog.stdlib.get_logger("fastagi")
+
+TCP_CORK: int | None = getattr(socket, "TCP_CORK", None)
+"""Linux only. The last lines and the end of file then leave in one packet: to send a packet is the
+largest part of what a session costs, and nobody can use the lines before the end of file."""
 
 MAX_LOGGED_PATH = 100
 """Characters of an unknown path that the log shows."""
@@ -126,18 +131,18 @@ class AgiSession(asyncio.Protocol):
 
     def _on_event(self, event: Event) -> None:
         match event:
-            case ReplyReceived(reply):
-                self.dialogue.receive(reply)
-            case SyncReceived():
-                self.dialogue.receive(None)
-            case RequestReceived(request):
-                self._begin(request)
-            case HangupReceived():
-                self.stop(Stop.HANGUP)
+            case RequestReceived():
+                self._begin(event.request)
             case StreamEnded():
                 self._on_stream_ended()
-            case PeerBroke(error):
-                self._on_peer_broke(error)
+            case ReplyReceived():
+                self.dialogue.receive(event.reply)
+            case HangupReceived():
+                self.stop(Stop.HANGUP)
+            case SyncReceived():
+                self.dialogue.receive(None)
+            case PeerBroke():
+                self._on_peer_broke(event.error)
 
     # -- the stages --
 
@@ -225,6 +230,8 @@ class AgiSession(asyncio.Protocol):
 
     def _half_close(self, data: bytes) -> None:
         self._set_deadline(self._server.deadlines.linger)
+        if TCP_CORK is not None and data:
+            self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, TCP_CORK, 1)
         self._transport.write(data)
         self._transport.write_eof()
         self._server.keep_quiet(self._transport)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from time import monotonic
 
 import structlog
 
@@ -166,7 +167,7 @@ class Registrar:
         return Outcome(Status.REFUSED, code=error.code, error=codes.ERROR_REFUSED)
 
     def _deadline(self, deadline: float | None) -> float:
-        own = asyncio.get_running_loop().time() + self._deadline_seconds
+        own = monotonic() + self._deadline_seconds
         return own if deadline is None else min(own, deadline)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
+from time import monotonic
 from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx
@@ -92,7 +93,7 @@ class Requester:
 
     async def ask(self, question: Question, read: Callable[[bytes], T], deadline: float) -> T:
         """What `read` makes of the body of a success; raises `CallsApiError` for all else."""
-        started = asyncio.get_running_loop().time()
+        started = monotonic()
         if started >= deadline:
             raise UnavailableError(codes.API_TIMEOUT, "no time was left", attempted=False)
         ticket = self._admitted(question)
@@ -113,7 +114,7 @@ class Requester:
         finally:
             self._settle(ticket, outcome)
             self._measures.sge_requests.add(question.operation, outcome)
-            seconds = asyncio.get_running_loop().time() - started
+            seconds = monotonic() - started
             self._measures.sge_request_seconds.observe(seconds, question.operation)
         return answer
 
@@ -156,7 +157,7 @@ class Requester:
                 pause_seconds = self._pause_after_reply(reply, failure, attempt)
             if pause_seconds is None or attempt >= ATTEMPTS:
                 raise failure
-            if asyncio.get_running_loop().time() + pause_seconds >= deadline:
+            if monotonic() + pause_seconds >= deadline:
                 raise failure
             await asyncio.sleep(pause_seconds)
             attempt += 1

@@ -9,6 +9,7 @@ HTTP/2, no `HEAD`, bodies whole in memory, one request at a time on a connection
 import asyncio
 import ssl
 from collections import deque
+from time import monotonic
 
 import httpx
 
@@ -123,7 +124,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
             return deadline
         timeouts: dict[str, float | None] = request.extensions.get("timeout") or {}
         seconds = timeouts.get("read") or self._timeout_seconds
-        return asyncio.get_running_loop().time() + seconds
+        return monotonic() + seconds
 
     def _take_idle(self) -> Connection | None:
         """The connection used last, when it is fresh enough to be alive."""
@@ -220,7 +221,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
 
     @staticmethod
     def _now() -> float:
-        return asyncio.get_running_loop().time()
+        return monotonic()
 
 
 def _grant(waiter: asyncio.Future[Connection | None], granted: Connection | None) -> bool:
