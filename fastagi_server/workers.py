@@ -101,16 +101,18 @@ class Workers:
 
 
 def _end_with(parent: int) -> None:
-    """Get SIGTERM when the parent is killed: nobody else would ever stop this process (Linux).
+    """Be killed when the parent is: nobody else would ever stop this process (Linux).
 
-    Without it the workers of the old parent would share the address with those of the new one.
+    Otherwise the workers of the old parent would share the address with those of the new one, and
+    with SIGTERM they would decline their share of the calls for as long as they drain. What dies
+    with a session is safe: the dialplan asks once more.
     """
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415 - a single worker needs none of it
 
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # killed before it was asked for
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _log() -> structlog.stdlib.BoundLogger:

@@ -321,7 +321,8 @@ class AgiSession(asyncio.Protocol):
         path = self._path
         self._server.measures.agi_sessions.add(path, ending.outcome)
         self._server.measures.agi_session_seconds.observe(seconds, path)
-        self._server.log.info(
+        log = self._server.log
+        log.info(
             "agi_session",
             route=path,
             outcome=ending.outcome,
