@@ -4,7 +4,7 @@
 
 The server is one that answers at once, such as the stub in `benchmarks/peers`. Prints processor
 time of this process and wall time per request, in microseconds, one request at a time and with
-fifty at once: httpx as it comes, httpx over aiohttp, and `sge.transport.OriginTransport` alone,
+fifty at once: httpx as it comes, httpx over aiohttp, and `origin.transport.OriginTransport` alone,
 under the client and under the registrar. Needs `requirements/bench.txt` for the first two.
 """
 
@@ -19,12 +19,12 @@ import httpx
 import orjson
 import uvloop
 
+from fastagi_server.origin.transport import OriginTransport
 from fastagi_server.registration.models import Registration
 from fastagi_server.registration.ports import Standing
 from fastagi_server.registration.registrar import Registrar
 from fastagi_server.sge.client import open_client
 from fastagi_server.sge.credentials import open_credentials
-from fastagi_server.sge.transport import OriginTransport
 from fastagi_server.telemetry.measures import Measures
 
 Request = Callable[[], Awaitable[None]]

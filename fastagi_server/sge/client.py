@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 import structlog
 
+from fastagi_server.origin.transport import OriginTransport
 from fastagi_server.registration import codes
 from fastagi_server.registration.models import Ending, RegisteredCall, Registration
 from fastagi_server.registration.ports import RefusedError
@@ -22,7 +23,6 @@ from fastagi_server.sge.address import normalise_base_url
 from fastagi_server.sge.breaker import Breaker, State
 from fastagi_server.sge.credentials import Credentials
 from fastagi_server.sge.requester import Question, Requester
-from fastagi_server.sge.transport import OriginTransport
 from fastagi_server.telemetry.measures import Measures
 
 log = structlog.get_logger()

@@ -10,14 +10,14 @@ from typing import Any, Final, NamedTuple, TypeVar
 import httpx
 import structlog
 
+from fastagi_server.origin.connection import Answer, ResponseTooLargeError, StaleConnectionError
+from fastagi_server.origin.transport import OriginTransport
 from fastagi_server.registration import codes
 from fastagi_server.registration.ports import CallsApiError, UnavailableError
 from fastagi_server.sge import verdicts
 from fastagi_server.sge.breaker import Breaker
-from fastagi_server.sge.connection import Answer, ResponseTooLargeError, StaleConnectionError
 from fastagi_server.sge.credentials import Credentials
 from fastagi_server.sge.errors import AnswerError
-from fastagi_server.sge.transport import OriginTransport
 from fastagi_server.telemetry.measures import Measures
 
 log = structlog.get_logger()

@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 import httpx
 
+from fastagi_server.origin.connection import StaleConnectionError
 from fastagi_server.registration import codes
 from fastagi_server.registration.ports import CallsApiError, RefusedError, UnavailableError
-from fastagi_server.sge.connection import StaleConnectionError
 
 BREAKER_FAILURES = frozenset(
     {

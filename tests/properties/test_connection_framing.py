@@ -7,7 +7,7 @@ import httpx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastagi_server.sge.connection import Answer, Connection
+from fastagi_server.origin.connection import Answer, Connection
 
 
 class Wire(asyncio.Transport):

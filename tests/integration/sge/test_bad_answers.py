@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scripted_server import CALL, Peer, Script, always, answer, once, scripted_server
 from structlog.testing import capture_logs
 
 from fastagi_server.outbox.outbox import open_outbox
@@ -16,6 +15,15 @@ from fastagi_server.registration.relay import Relay
 from fastagi_server.sge.client import open_client
 from fastagi_server.sge.credentials import open_credentials
 from fastagi_server.telemetry.measures import Measures
+from tests.integration.scripted_server import (
+    CALL,
+    Peer,
+    Script,
+    always,
+    answer,
+    once,
+    scripted_server,
+)
 
 REGISTRATION = Registration(
     "pbx", "17.4", "PJSIP/1002-1", "17.4", "ctx", "1001", "1002", "Alice", ("SIP/1001",), "audio"

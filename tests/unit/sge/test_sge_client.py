@@ -11,11 +11,11 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from fastagi_server.origin.connection import StaleConnectionError
 from fastagi_server.registration.models import Ending, RegisteredCall, Registration
 from fastagi_server.registration.ports import RefusedError, UnavailableError
 from fastagi_server.sge.breaker import Breaker
 from fastagi_server.sge.client import SgeClient, breaker_reporter, open_client
-from fastagi_server.sge.connection import StaleConnectionError
 from fastagi_server.sge.credentials import Credentials, open_credentials
 from fastagi_server.sge.errors import AddressError
 from fastagi_server.telemetry.measures import Measures

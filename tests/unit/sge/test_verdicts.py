@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from fastagi_server.origin.connection import ResponseTooLargeError, StaleConnectionError
 from fastagi_server.registration.ports import RefusedError, UnavailableError
 from fastagi_server.sge import verdicts
-from fastagi_server.sge.connection import ResponseTooLargeError, StaleConnectionError
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 

@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection: a whole request out, a whole response in, never two at a time.
 
-The response is collected before it is handed on: an answer of the SGE API is small, its size is
+The response is collected before it is handed on: an answer of a call API is small, its size is
 limited here, and whoever holds a complete response holds no connection. What ends a response is
 decided as RFC 9112 section 6.3 says: `Transfer-Encoding: chunked`, else `Content-Length`, else
 the end of the connection. Interim (1xx) responses are skipped.

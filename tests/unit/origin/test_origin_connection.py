@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from fastagi_server.sge.connection import Connection, StaleConnectionError
+from fastagi_server.origin.connection import Connection, StaleConnectionError
 
 
 class Wire(asyncio.Transport):

@@ -2,7 +2,7 @@
 
 httpx is the interface (its requests, its responses, its errors); this is the part of it that is
 ours to choose, and the reason is the cost of a call: see `benchmarks/transports.py` and its
-report. It does what the SGE client needs and says no to the rest: no proxies, no redirects, no
+report. It does what the wires need and says no to the rest: no proxies, no redirects, no
 HTTP/2, no `HEAD`, bodies whole in memory, one request at a time on a connection.
 """
 
@@ -14,8 +14,8 @@ from time import monotonic
 import httpx
 
 from fastagi_server.deadlines import DeadlineWatch
-from fastagi_server.sge.connection import Answer, Connection
-from fastagi_server.sge.dialing import Origin, dial
+from fastagi_server.origin.connection import Answer, Connection
+from fastagi_server.origin.dialing import Origin, dial
 from fastagi_server.telemetry.measures import Measures
 
 Headers = list[tuple[bytes, bytes]]
@@ -27,13 +27,14 @@ class OriginTransport(httpx.AsyncBaseTransport):
     """A pool of connections to the origin of `base_url`, the last used taken first.
 
     `limit` connections at most; `max_waiting` requests may wait for one, the next is refused with
-    `httpx.PoolTimeout` at once. A connection idle for `keep_alive_seconds` is not used again: keep
-    it below the server's own limit (uvicorn's is 5 s), or requests meet closing connections.
+    `httpx.PoolTimeout` at once and counted among the drops as `refused_as`. A connection idle for
+    `keep_alive_seconds` is not used again: keep it below the server's own limit (uvicorn's is
+    5 s, Asterisk's 15 s), or requests meet closing connections.
 
     A request ends at `request.extensions["deadline"]`, an instant of the loop's clock, else after
     the read timeout that httpx put there, else after `timeout_seconds`; waiting for a connection
     and connecting are part of that time. Cancelling a request closes its connection. All errors
-    are `httpx.TransportError`s; `sge.connection` adds two of its own.
+    are `httpx.TransportError`s; `origin.connection` adds two of its own.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class OriginTransport(httpx.AsyncBaseTransport):
         connect_timeout_seconds: float = 1.0,
         timeout_seconds: float = 30.0,
         max_response_bytes: int = 1_048_576,
+        refused_as: str = "sge_request_waiting",
     ) -> None:
         tls = (ssl_context or httpx.create_ssl_context()) if base_url.scheme == "https" else None
         port = base_url.port or DEFAULT_PORTS[base_url.scheme]
         self._origin = Origin(base_url.host, port, tls)
         self._origin_key = (base_url.scheme, base_url.netloc)
         self._measures = measures
+        self._refused_as = refused_as
         self._limit = limit
         self._max_waiting = max_waiting
         self._keep_alive_seconds = keep_alive_seconds
@@ -143,7 +146,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
         if self._slots_used < self._limit:
             return await self._open(deadline)
         if len(self._waiting) >= self._max_waiting:
-            self._measures.drops.add("sge_request_waiting")
+            self._measures.drops.add(self._refused_as)
             raise httpx.PoolTimeout("too many requests wait for a connection")
         granted = await self._wait_for_grant(deadline)
         if granted is not None:

@@ -11,11 +11,19 @@ from pathlib import Path
 
 import httpx
 import pytest
-from scripted_server import CALL, Peer, ScriptedServer, always, answer, once, scripted_server
 
-from fastagi_server.sge.connection import ResponseTooLargeError, StaleConnectionError
-from fastagi_server.sge.transport import OriginTransport
+from fastagi_server.origin.connection import ResponseTooLargeError, StaleConnectionError
+from fastagi_server.origin.transport import OriginTransport
 from fastagi_server.telemetry.measures import Measures
+from tests.integration.scripted_server import (
+    CALL,
+    Peer,
+    ScriptedServer,
+    always,
+    answer,
+    once,
+    scripted_server,
+)
 
 
 @asynccontextmanager
@@ -395,7 +403,7 @@ async def test_what_is_granted_in_the_last_moment_goes_on(
         return True
 
     async with scripted_server(script) as server, transport_to(server, limit=1) as transport:
-        monkeypatch.setattr("fastagi_server.sge.transport._grant", grant_and_cancel)
+        monkeypatch.setattr("fastagi_server.origin.transport._grant", grant_and_cancel)
         tasks += [asyncio.create_task(get(transport, server)) for _ in range(3)]
         await asyncio.sleep(0)
         served.set()
