@@ -22,6 +22,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from fastagi_server.settings_access import AccessSettings
+
 CONFIG_FILE_VARIABLE = "FASTAGI_CONFIG"
 DEFAULT_CONFIG_FILE = Path("/etc/fastagi-server/config.toml")
 
@@ -60,7 +62,7 @@ class _Credentials(SecretsSettingsSource):
         return values
 
 
-class Settings(BaseSettings):
+class Settings(AccessSettings, BaseSettings):
     """The program's configuration. Durations are seconds."""
 
     model_config = SettingsConfigDict(
@@ -137,11 +139,53 @@ class Settings(BaseSettings):
         description="Technology of the dial string registered for a dialled number",
     )
 
+    # -- ARI --
+    asterisk_ari_url: str = Field(
+        "",
+        description="Address of Asterisk's REST interface, ending in /ari or not; empty runs"
+        " without one",
+    )
+    asterisk_ari_username: str = Field("sky-genesis", description="User of ari.conf")
+    asterisk_ari_password: SecretStr = Field(
+        SecretStr(""), description="Password of the user of ari.conf"
+    )
+    asterisk_ari_password_file: Path | None = Field(
+        None, description="File that holds the password of the user of ari.conf"
+    )
+    asterisk_ari_app: str = Field(
+        "sky-genesis-voip",
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="Stasis application of calls; one name per node",
+    )
+    asterisk_ari_conference_app: str = Field(
+        "sky-genesis-conference",
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="Stasis application of rooms",
+    )
+    asterisk_ari_outbound_app: str = Field(
+        "sky-genesis-outbound",
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="Stasis application of calls that go out through a trunk",
+    )
+    asterisk_ari_timeout_seconds: float = Field(
+        5.0, gt=0, le=60, description="How long an operation on Asterisk may take"
+    )
+    asterisk_ari_ca_file: Path | None = Field(
+        None, description="CA certificates (PEM) that ARI's certificate is checked against"
+    )
+    asterisk_ari_listen: str = Field(
+        "",
+        description="Address, host:port, where Asterisk (22.5 and later) connects its persistent"
+        " event socket, with the user and password above; empty connects to Asterisk instead",
+    )
+
     # -- embedded API, state, logs --
     port: int = Field(8080, ge=0, le=65535, description="TCP port of the embedded SGE API")
     fastagi_api_host: str = Field("127.0.0.1", description="Address of the embedded SGE API")
     fastagi_database_url: str = Field(
-        "", description="SQLAlchemy URL of the embedded API; empty is SQLite in the state folder"
+        "",
+        description="Database of the embedded API: sqlite:////path/to/file or"
+        " postgresql://user:password@host/database; empty is SQLite in the state folder",
     )
     fastagi_state_dir: Path = Field(
         default_factory=_default_state_dir,
@@ -161,7 +205,72 @@ class Settings(BaseSettings):
         "auto", description="Form of log lines; auto is console on a terminal, json elsewhere"
     )
 
-    @field_validator("fastagi_listen", "fastagi_allow", mode="before")
+    # -- calls in Asterisk --
+    sge_map_sip: bool = Field(
+        True, description="Ring SIP/x as PJSIP/x: chan_sip left Asterisk in version 21"
+    )
+    sge_ring_seconds: int = Field(
+        30, ge=1, le=600, description="How long a phone rings that does not answer"
+    )
+    sge_max_room_participants: int = Field(
+        500, ge=1, le=500, description="The most participants that a room may be made for"
+    )
+    sge_max_rooms_per_user: int = Field(
+        20, ge=0, description="Active rooms that one user may own; 0 for no limit"
+    )
+    sge_room_idle_hours: float = Field(
+        24.0,
+        gt=0,
+        description="How long a room stays open in which nothing happens and no telephone is",
+    )
+    sge_room_retention_hours: float = Field(
+        24.0, ge=0, description="How long a closed room can still be read"
+    )
+    sge_idle_ringing_seconds: float = Field(
+        300.0,
+        ge=0,
+        description="Age at which an unanswered call that no channel has is ended; 0 for none",
+    )
+    sge_idle_call_seconds: float = Field(
+        86_400.0,
+        ge=0,
+        description="Age at which an answered call that no channel has is ended; 0 for none",
+    )
+    sge_dial_strings: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Dial strings to ring for an extension, when it is not PJSIP/extension alone",
+    )
+    sge_trunk: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9]+/[A-Za-z0-9._-]+)?$",
+        description="Trunk for calls to outside, such as PJSIP/sky-genesis-trunk; empty forbids"
+        " them",
+    )
+    sge_outbound_contexts: Words = Field(
+        ("sky-genesis-voip",),
+        description="Dialplan contexts whose channels may call out; never that of a trunk",
+    )
+    sge_outbound_allow: Words = Field(
+        (), description="Patterns of numbers that may be called outside, such as 0X."
+    )
+    sge_outbound_deny: Words = Field(
+        (), description="Patterns of numbers that may not, though they are allowed"
+    )
+
+    fastagi_api_trusted_proxies: Words = Field(
+        (),
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For is believed",
+    )
+
+    @field_validator(
+        "fastagi_listen",
+        "fastagi_allow",
+        "fastagi_api_trusted_proxies",
+        "sge_outbound_contexts",
+        "sge_outbound_allow",
+        "sge_outbound_deny",
+        mode="before",
+    )
     @classmethod
     def _split_words(cls, value: object) -> object:
         if isinstance(value, str):
@@ -175,7 +284,14 @@ class Settings(BaseSettings):
             split_address(address)
         return value
 
-    @field_validator("fastagi_allow")
+    @field_validator("asterisk_ari_listen")
+    @classmethod
+    def _check_ari_listen(cls, value: str) -> str:
+        if value:
+            split_address(value)
+        return value
+
+    @field_validator("fastagi_allow", "fastagi_api_trusted_proxies")
     @classmethod
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
@@ -191,6 +307,19 @@ class Settings(BaseSettings):
         ]
         if len(given) > 1:
             raise ValueError(f"give one credential for SGE, not {', '.join(given).upper()}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_ari(self) -> "Settings":
+        given = [_is_given(self.asterisk_ari_password), _is_given(self.asterisk_ari_password_file)]
+        if all(given):
+            raise ValueError("give ASTERISK_ARI_PASSWORD or ASTERISK_ARI_PASSWORD_FILE, not both")
+        if self.asterisk_ari_url and not any(given):
+            raise ValueError("ASTERISK_ARI_URL needs ASTERISK_ARI_PASSWORD or its file")
+        if self.asterisk_ari_listen and not self.asterisk_ari_url:
+            raise ValueError("ASTERISK_ARI_LISTEN needs ASTERISK_ARI_URL, for the operations")
+        if len(set(self.ari_applications)) < len(self.ari_applications):
+            raise ValueError("the three Stasis applications need three names")
         return self
 
     @classmethod
@@ -228,6 +357,25 @@ class Settings(BaseSettings):
     def listen_addresses(self) -> list[tuple[str, int]]:
         """`fastagi_listen` as host and port."""
         return [split_address(address) for address in self.fastagi_listen]
+
+    @property
+    def ari_applications(self) -> tuple[str, str, str]:
+        """The Stasis applications of calls, of rooms and of calls that go out, in this order."""
+        return (
+            self.asterisk_ari_app,
+            self.asterisk_ari_conference_app,
+            self.asterisk_ari_outbound_app,
+        )
+
+    @property
+    def ari_password(self) -> str:
+        """The password for ARI, read from its file if one is named. Raises `SettingsError`."""
+        if self.asterisk_ari_password_file is None:
+            return self.asterisk_ari_password.get_secret_value()
+        try:
+            return self.asterisk_ari_password_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"ASTERISK_ARI_PASSWORD_FILE: {error}") from None
 
     @property
     def credential(self) -> tuple[Literal["bearer", "api_key"], str | None, Path | None]:

@@ -120,6 +120,13 @@ TABLE: tuple[Measure, ...] = (
         ("event",),
     ),
     Measure(
+        "rooms",
+        "sge_voip_rooms_total",
+        "counter",
+        "What happened to rooms of the embedded API (created, joined, entered, left, closed, ...)",
+        ("event",),
+    ),
+    Measure(
         "http_requests",
         "sge_voip_http_requests_total",
         "counter",
@@ -132,6 +139,61 @@ TABLE: tuple[Measure, ...] = (
         "histogram",
         "Seconds from the head of a request to the end of its answer by the embedded API",
         ("operation",),
+    ),
+    Measure(
+        "ari_request_seconds",
+        "sge_voip_ari_request_duration_seconds",
+        "histogram",
+        "Seconds from an ARI operation's request to its answer, by operation and outcome",
+        ("operation", "outcome"),
+    ),
+    Measure(
+        "ari_link_up",
+        "sge_voip_ari_link_up",
+        "gauge",
+        "1 while the event socket is connected and reconciled, by link",
+        ("link",),
+    ),
+    Measure(
+        "ari_link_changes",
+        "sge_voip_ari_link_changes_total",
+        "counter",
+        "Changes of an event socket's state, by link and by the state it went to",
+        ("link", "state"),
+    ),
+    Measure(
+        "ari_events",
+        "sge_voip_ari_events_total",
+        "counter",
+        "Events received from Asterisk, by type",
+        ("type",),
+    ),
+    Measure(
+        "ari_event_lag_seconds",
+        "sge_voip_ari_event_lag_seconds",
+        "histogram",
+        "Seconds from an event's time in Asterisk to its reading here, by link",
+        ("link",),
+    ),
+    Measure(
+        "http_limited",
+        "sge_voip_http_limited_total",
+        "counter",
+        "Requests refused with 429, by limit (requests of a user, failures of an address)",
+        ("limit",),
+    ),
+    Measure(
+        "key_set_fetches",
+        "sge_voip_key_set_fetches_total",
+        "counter",
+        "Attempts to fetch the key set that tokens are checked with, by outcome",
+        ("outcome",),
+    ),
+    Measure(
+        "audit_records",
+        "sge_voip_audit_records_total",
+        "counter",
+        "Audit records written to the store",
     ),
     Measure(
         "drops",
@@ -219,8 +281,17 @@ class Measures:
         self.outbox_oldest_seconds = Gauge()
         self.outbox_entries = Counter()
         self.calls = Counter()
+        self.rooms = Counter()
         self.http_requests = Counter()
         self.http_request_seconds = Histogram()
+        self.ari_request_seconds = Histogram()
+        self.ari_link_up = Gauge()
+        self.ari_link_changes = Counter()
+        self.ari_events = Counter()
+        self.ari_event_lag_seconds = Histogram()
+        self.http_limited = Counter()
+        self.key_set_fetches = Counter()
+        self.audit_records = Counter()
         self.drops = Counter()
 
     def rows(self) -> Iterator[tuple[Measure, Counter | Gauge | Histogram]]:

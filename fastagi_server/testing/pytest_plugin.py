@@ -5,8 +5,8 @@
 * `run_route(asterisk, route, services)` lets such a channel run a route, or several, on the real
   FastAGI server; `agi_server(route, services)` is that server for more than one call, started by
   `async with`.
-* `fake_sge` is a `FakeSge`, and `tcp_proxy(host, port)` makes a `TcpProxy`; both are started by
-  `async with`, so that they work with any asyncio plugin for pytest.
+* `fake_sge` is a `FakeSge`, `fake_ari` a `FakeAri`, and `tcp_proxy(host, port)` makes a `TcpProxy`;
+  all are started by `async with`, so that they work with any asyncio plugin for pytest.
 """
 
 from collections.abc import Awaitable, Callable, Generator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from fastagi_server.fastagi.server import FastAgiServer
+    from fastagi_server.testing.ari.fake import FakeAri
     from fastagi_server.testing.fake_asterisk import FakeAsterisk
     from fastagi_server.testing.proxy import TcpProxy
     from fastagi_server.testing.sge import FakeSge
@@ -63,6 +64,14 @@ def fake_sge() -> "FakeSge":
     from fastagi_server.testing.sge import FakeSge  # noqa: PLC0415 - only if used
 
     return FakeSge()
+
+
+@pytest.fixture
+def fake_ari() -> "FakeAri":
+    """Give an Asterisk with ARI and without a call; start it by `async with`."""
+    from fastagi_server.testing.ari.fake import FakeAri  # noqa: PLC0415 - only if used
+
+    return FakeAri()
 
 
 @pytest.fixture

@@ -294,3 +294,71 @@ def test_database_url() -> None:
     """Another database than that in the state folder."""
     url = "sqlite:////srv/calls.db"
     assert load_settings(fastagi_database_url=url).database_url == url
+
+
+def test_who_may_do_what(monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
+    """Limits have the documented values; tables are TOML or JSON in the environment."""
+    settings = load_settings()
+    assert settings.sge_rate_limit_per_minute == 100
+    assert not settings.takes_tokens
+    assert settings.fastagi_api_tls_client_auth == "none"
+    use_toml(monkeypatch, write("a.toml", '[sge_extensions]\n1001 = "alice"\n'))
+    monkeypatch.setenv("FASTAGI_API_CERTIFICATES", '{"cn:desk": "bob"}')
+    monkeypatch.setenv("FASTAGI_API_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")
+    settings = load_settings()
+    assert settings.sge_extensions == {"1001": "alice"}
+    assert settings.fastagi_api_certificates == {"cn:desk": "bob"}
+    assert settings.fastagi_api_trusted_proxies == ("127.0.0.1", "10.0.0.0/8")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SGE_JWT_SECRET",
+        "SGE_JWT_SECRET_FILE",
+        "SGE_JWT_PUBLIC_KEY_FILE",
+        "SGE_JWKS_FILE",
+        "SGE_JWKS_URL",
+    ],
+)
+def test_places_of_keys(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Any key that tokens can be checked with makes the API take tokens."""
+    monkeypatch.setenv(name, "x")
+    assert load_settings().takes_tokens
+
+
+def test_secret_of_tokens_as_a_credential(monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
+    """The secret of tokens may come from systemd, and is not shown."""
+    use_credentials(monkeypatch, write("credentials/sge_jwt_secret", "s3cret\n").parent)
+    settings = load_settings()
+    assert settings.sge_jwt_secret.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"sge_jwt_secret": "x", "sge_jwt_secret_file": "y"},
+            "SGE_JWT_SECRET or SGE_JWT_SECRET_FILE, not both",
+        ),
+        (
+            {"fastagi_api_tls_cert_file": "x"},
+            "FASTAGI_API_TLS_CERT_FILE and FASTAGI_API_TLS_KEY_FILE go together",
+        ),
+        ({"fastagi_api_tls_client_auth": "required"}, "FASTAGI_API_TLS_CLIENT_AUTH needs"),
+        (
+            {
+                "fastagi_api_tls_client_auth": "optional",
+                "fastagi_api_tls_cert_file": "x",
+                "fastagi_api_tls_key_file": "y",
+            },
+            "FASTAGI_API_TLS_CLIENT_AUTH needs",
+        ),
+        ({"fastagi_api_trusted_proxies": "everybody"}, "FASTAGI_API_TRUSTED_PROXIES"),
+    ],
+)
+def test_settings_that_do_not_fit(given: dict[str, str], words: str) -> None:
+    """Settings that only make sense together are refused apart."""
+    with pytest.raises(SettingsError, match=words):
+        load_settings(**given)

@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
+from fastagi_server.testing.ari.fake import FakeAri
 from fastagi_server.testing.fake_asterisk import FakeAsterisk
 from fastagi_server.testing.proxy import TcpProxy
 from fastagi_server.testing.sge import FakeSge
@@ -44,6 +45,12 @@ async def test_fake_sge_fixture(fake_sge: FakeSge) -> None:
     """The fixture is an API that the test starts."""
     async with fake_sge:
         assert fake_sge.url == f"http://127.0.0.1:{fake_sge.port}/api/v1/voip"
+
+
+async def test_fake_ari_fixture(fake_ari: FakeAri) -> None:
+    """The fixture is an Asterisk that the test starts."""
+    async with fake_ari:
+        assert fake_ari.channels == {}
 
 
 async def test_tcp_proxy_fixture(tcp_proxy: type[TcpProxy]) -> None:

@@ -1,0 +1,1 @@
+"""Asterisk's REST interface: operations over HTTP, events over a WebSocket in either direction."""
