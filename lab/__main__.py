@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from lab import postgres
 from lab.asterisk import Asterisk
 from lab.errors import LabError
 from lab.phones import Phone
@@ -13,8 +14,9 @@ TALK_MS = 1000
 
 
 def put_in_place(_options: argparse.Namespace) -> None:
-    """Install Asterisk unless it is there."""
+    """Install Asterisk and PostgreSQL unless they are there."""
     install(Root.default())
+    postgres.install()
 
 
 def start(options: argparse.Namespace) -> None:
@@ -66,7 +68,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     root = argparse.ArgumentParser(prog="python3 -m lab", description="A real Asterisk on loopback")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("install", help="install Asterisk into its own root folder, once")
+    run = commands.add_parser(
+        "install", help="install Asterisk and PostgreSQL into root folders of their own, once"
+    )
     run.set_defaults(run=put_in_place)
     run = commands.add_parser("start", help="start an Asterisk that outlives this command")
     run.add_argument("--name", default="default")

@@ -6,23 +6,27 @@ with the functions that turn its values into what the driver takes and back, and
 connection of the driver (PEP 249) from then on.
 """
 
-import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import Dialect, Select, UpdateBase
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.types import TypeEngine
 
-from fastagi_server.store.errors import from_driver
+from fastagi_server.store.errors import StoreError
 
 Process = Callable[[Any], Any]
 Values = Mapping[str, Any]
 Query = Select[*tuple[Any, ...]]
 Statement = Query | UpdateBase
+
+MAX_PREPARED = 256
+"""Statements that a connection keeps compiled. The fixed ones are some dozens; the rest are the
+lists, whose conditions can be combined in more ways than anybody uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,16 @@ class _Prepared:
         return decoded
 
 
-class Connection:
-    """One connection to the database, for one thread at a time.
+class Connection(ABC):
+    """One connection to a database, for one thread at a time; a subclass knows the driver.
 
     Every method raises StoreError for what the driver raises.
     """
 
-    def __init__(self, driver: sqlite3.Connection, dialect: Dialect) -> None:
+    _failure: ClassVar[type[Exception]]
+    """The root of what the driver raises."""
+
+    def __init__(self, driver: Any, dialect: Dialect) -> None:
         self._driver = driver
         self._dialect = dialect
         self._prepared: dict[Statement, _Prepared] = {}
@@ -63,8 +70,8 @@ class Connection:
         try:
             with closing(self._driver.cursor()) as cursor:
                 found = cursor.execute(prepared.sql, prepared.bind(values)).fetchall()
-        except sqlite3.Error as error:
-            raise from_driver(error) from error
+        except self._failure as error:
+            raise self._explain(error) from error
         return [prepared.read(row) for row in found]
 
     def row(self, statement: Query, values: Values) -> list[Any] | None:
@@ -74,21 +81,28 @@ class Connection:
 
     def run(self, statement: UpdateBase, *rows: Values) -> int:
         """Run a statement for each of the rows; returns how many rows were changed."""
+        if not rows:
+            return 0
         prepared = self._prepare(statement, rows[0])
         try:
             with closing(self._driver.cursor()) as cursor:
-                cursor.executemany(prepared.sql, [prepared.bind(values) for values in rows])
-                return cursor.rowcount
-        except sqlite3.Error as error:
-            raise from_driver(error) from error
+                if len(rows) == 1:
+                    cursor.execute(prepared.sql, prepared.bind(rows[0]))
+                else:
+                    cursor.executemany(prepared.sql, [prepared.bind(values) for values in rows])
+                changed: int = cursor.rowcount
+                return changed
+        except self._failure as error:
+            raise self._explain(error) from error
 
     def command(self, sql: str) -> Any:
         """Run SQL without parameters, such as BEGIN; returns the first value, if any comes."""
         try:
             with closing(self._driver.cursor()) as cursor:
-                row = cursor.execute(sql).fetchone()
-        except sqlite3.Error as error:
-            raise from_driver(error) from error
+                cursor.execute(sql)
+                row = cursor.fetchone() if cursor.description else None
+        except self._failure as error:
+            raise self._explain(error) from error
         return None if row is None else row[0]
 
     def define(self, definitions: Iterable[ClauseElement]) -> None:
@@ -100,9 +114,31 @@ class Connection:
         """Let go of the database. Closing twice is harmless."""
         self._driver.close()
 
+    @property
+    @abstractmethod
+    def is_usable(self) -> bool:
+        """Whether the next statement has a chance; False once the server has gone."""
+
+    @abstractmethod
+    def hold(self, name: str) -> None:
+        """Within a transaction: wait for the others that hold this name, and keep them waiting.
+
+        For what must be counted before it is added to. The name is free when the transaction ends.
+        """
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Make the statement that another thread runs on this connection fail, now."""
+
+    @abstractmethod
+    def _explain(self, error: Any) -> StoreError:
+        """The store's error for the driver's."""
+
     def _prepare(self, statement: Statement, values: Values) -> _Prepared:
         prepared = self._prepared.get(statement)
         if prepared is None:
+            if len(self._prepared) >= MAX_PREPARED:
+                self._prepared.clear()
             prepared = self._prepared[statement] = self._compile(statement, values)
         return prepared
 
@@ -128,3 +164,8 @@ class Connection:
             decode = kind.result_processor(self._dialect, None)
             if decode is not None:
                 yield position, decode
+
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+"""A unit of work. It must be pure but for its SQL, so that it may be run again after a conflict."""

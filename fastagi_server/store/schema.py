@@ -72,7 +72,7 @@ class Json(TypeDecorator[Any]):
         coltype: object,  # noqa: ARG002
     ) -> Callable[..., Any]:
         """Turns what is stored into a value."""
-        return orjson.loads
+        return _from_json
 
 
 def _to_microseconds(value: datetime | None) -> int | None:
@@ -85,6 +85,11 @@ def _from_microseconds(value: int | None) -> datetime | None:
 
 def _to_json(value: object) -> str:
     return orjson.dumps(value).decode()
+
+
+def _from_json(text: str | None) -> Any:
+    # Rows that are older than a column have no text in it.
+    return None if text is None else orjson.loads(text)
 
 
 tables = MetaData()
@@ -112,7 +117,10 @@ calls = Table(
     Column("asterisk_system", String(128)),
     Column("asterisk_unique_id", String(150)),
     UniqueConstraint("asterisk_unique_id", "asterisk_system", name="one_call_per_channel"),
+    Column("quality", Json),
     Index("active_calls", "is_active", "start_time", "id"),
+    Index("calls_by_time", "start_time", "id"),
+    Index("calls_of_room", "room_id", "start_time", "id"),
 )
 
 call_parties = Table(
@@ -123,6 +131,7 @@ call_parties = Table(
     Column("is_active", Boolean, nullable=False),
     Column("start_time", Moment, nullable=False),
     Index("active_calls_of_party", "party", "is_active", "start_time", "call_id"),
+    Index("calls_of_party", "party", "start_time", "call_id"),
     Index("parties_of_call", "call_id"),
 )
 """The caller and the participants of each call, to find a party's calls by, newest first."""
@@ -132,7 +141,7 @@ call_events = Table(
     tables,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column[str]("call_id", ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
-    Column("kind", String(16), nullable=False),
+    Column("kind", String(32), nullable=False),
     Column("at", Moment, nullable=False),
     Column("actor", String(256), nullable=False),
     Column("facts", Json, nullable=False),
@@ -152,6 +161,72 @@ idempotency_keys = Table(
     Index("keys_of_call", "call_id"),
 )
 
+rooms = Table(
+    "rooms",
+    tables,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(256), nullable=False),
+    Column("owner_id", String(256), nullable=False),
+    Column("max_participants", Integer, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("number", String(16)),
+    # The number while the room is active; unique, because one number is one room.
+    Column("active_number", String(16), unique=True),
+    Column("members", Json, nullable=False),
+    Column("is_locked", Boolean, nullable=False),
+    Column("recording", String(256)),
+    Column("legs", Integer, nullable=False),
+    Column("closes_at", Moment),
+    Column("closed_at", Moment),
+    Column("is_active", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("active_rooms", "is_active", "created_at", "id"),
+    Index("rooms_to_close", "is_active", "closes_at"),
+    Index("rooms_by_change", "is_active", "updated_at"),
+    Index("rooms_by_closing", "closed_at"),
+)
+"""A room and its members, who are only ever read and written with their room. `version` counts
+the changes."""
+
+room_users = Table(
+    "room_users",
+    tables,
+    Column[str]("room_id", ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", String(256), primary_key=True),
+    Column("is_owner", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index("rooms_of_user", "user_id", "created_at", "room_id"),
+)
+"""The owner, the moderator and the members of each active room, to find a user's rooms by."""
+
+room_events = Table(
+    "room_events",
+    tables,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column[str]("room_id", ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("actor", String(256), nullable=False),
+    Column("facts", Json, nullable=False),
+    Index("events_of_room", "room_id", "id"),
+)
+"""Append-only: what happened to each room."""
+
+room_keys = Table(
+    "room_keys",
+    tables,
+    Column("identity", String(256), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column[str]("room_id", ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index("room_keys_by_age", "created_at"),
+    Index("keys_of_room", "room_id"),
+)
+"""Idempotency keys of rooms."""
+
 api_keys = Table(
     "api_keys",
     tables,
@@ -163,3 +238,23 @@ api_keys = Table(
 )
 """SHA-256 digests of keys. A key has 256 random bits, so that there is nothing to guess and a slow
 hash would protect nothing."""
+
+audit = Table(
+    "audit",
+    tables,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Moment, nullable=False),
+    # Empty for a request that proved nobody.
+    Column("identity", String(256)),
+    Column("credential", String(16)),
+    Column("operation", String(64), nullable=False),
+    Column("subject", String(64)),
+    Column("address", String(64), nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("code", String(64)),
+    Index("audit_of_subject", "subject", "id"),
+    Index("audit_of_identity", "identity", "id"),
+    Index("audit_by_age", "at"),
+)
+"""Append-only: every request that changed something or tried to; `subject` is a call or a room."""

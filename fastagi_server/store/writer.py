@@ -11,18 +11,14 @@ task that asked for it, so that no request that is cut off leaves half of a chan
 
 import asyncio
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
-from fastagi_server.store.connection import Connection
+from fastagi_server.store.connection import Connection, T, Work
 from fastagi_server.store.errors import StoreBusyError, StoreError, StoreUnavailableError
-
-T = TypeVar("T")
-Work = Callable[[Connection], T]
 
 MAX_BATCH = 64
 """Units of work in one transaction: enough that the disk's delay is shared, few enough that the

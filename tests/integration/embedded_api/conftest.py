@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from fastagi_server.api.application import create_app
-from fastagi_server.calls.identity import Scope
+from fastagi_server.identities.identity import Scope
 from fastagi_server.store.opening import Store, open_store
 from fastagi_server.telemetry.measures import Measures
 

@@ -7,7 +7,7 @@ from test_api_calls import TO_BOB, refusal
 
 from fastagi_server.api.errors import CALL_STATUSES, STATUSES
 from fastagi_server.calls import errors as call_errors
-from fastagi_server.calls.identity import Scope
+from fastagi_server.identities.identity import Scope
 from fastagi_server.store.opening import Store
 
 JSON = {"Content-Type": "application/json"}
@@ -77,8 +77,8 @@ async def test_key_without_scopes(app: FastAPI, store: Store) -> None:
         (b"{", "The body is not well-formed JSON"),
         (b"\xff\xfe", "The body is not well-formed JSON"),
         (b'{"participants": ["a"], "call_type": "audio"', "The body is not well-formed JSON"),
-        (b"[" * 60000, "The request cannot be read"),
-        (b'{"participants": ' + b"9" * 5000 + b"}", "The request cannot be read"),
+        (b"[" * 60000, "The body is not well-formed JSON"),
+        (b'{"participants": ' + b"9" * 5000 + b"}", "The body is not well-formed JSON"),
     ],
 )
 async def test_malformed_body(client: httpx.AsyncClient, content: bytes, message: str) -> None:

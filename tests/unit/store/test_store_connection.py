@@ -18,12 +18,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
-from fastagi_server.store.connection import Connection
+from fastagi_server.store.connection import MAX_PREPARED, Connection
 from fastagi_server.store.errors import StoreRefusedError, StoreUnavailableError
 from fastagi_server.store.schema import Json, Moment
+from fastagi_server.store.sqlite import SqliteConnection
 
 things = Table(
     "things",
@@ -43,7 +43,7 @@ NOON = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 @pytest.fixture
 def connection() -> Iterator[Connection]:
     """A connection to an empty table."""
-    connection = Connection(sqlite3.connect(":memory:", isolation_level=None), sqlite.dialect())
+    connection = SqliteConnection(sqlite3.connect(":memory:", isolation_level=None))
     connection.define([CreateTable(things)])
     yield connection
     connection.close()
@@ -98,6 +98,7 @@ def test_number_of_changed_rows(connection: Connection) -> None:
     rename = update(things).where(things.c.id == bindparam("sought")).values(is_good=False)
     assert connection.run(rename, {"sought": 1}) == 1
     assert connection.run(rename, {"sought": 9}) == 0
+    assert connection.run(rename) == 0
     assert connection.run(delete(things).where(things.c.id < bindparam("end")), {"end": 9}) == 2
 
 
@@ -116,6 +117,13 @@ def test_refused_statements(connection: Connection) -> None:
     assert "Zoë" not in str(refusal.value)
     with pytest.raises(StoreRefusedError, match="no such table"):
         connection.command("SELECT 1 FROM missing")
+
+
+def test_compiled_statements_are_bounded(connection: Connection) -> None:
+    """However many statements are composed, a limited number of them is kept compiled."""
+    for number in range(2 * MAX_PREPARED):
+        assert connection.rows(ALL.where(things.c.id == number), {"limit": 1}) == []
+    assert len(connection._prepared) <= MAX_PREPARED  # pyright: ignore[reportPrivateUsage]
 
 
 def test_closed_connection(connection: Connection) -> None:

@@ -9,8 +9,8 @@ from fastagi_server.store.errors import (
     StoreError,
     StoreRefusedError,
     StoreUnavailableError,
-    from_driver,
 )
+from fastagi_server.store.sqlite import explain
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_kinds_of_trouble(name: str, text: str, kind: type[StoreError]) -> None:
     """A lock may be gone at the next try; a full or damaged disk will not."""
     cause = sqlite3.OperationalError(text)
     cause.sqlite_errorname = name
-    error = from_driver(cause)
+    error = explain(cause)
     assert type(error) is kind
     assert str(error) == f"{text} ({name})"
 
@@ -39,11 +39,11 @@ def test_row_that_does_not_fit() -> None:
     """A row that breaks a constraint is refused alone."""
     cause = sqlite3.IntegrityError("UNIQUE constraint failed: calls.id")
     cause.sqlite_errorname = "SQLITE_CONSTRAINT_PRIMARYKEY"
-    assert type(from_driver(cause)) is StoreRefusedError
+    assert type(explain(cause)) is StoreRefusedError
 
 
 def test_error_without_a_name() -> None:
     """What the sqlite3 module raises by itself has no name and is no lock."""
-    error = from_driver(sqlite3.ProgrammingError("Cannot operate on a closed database."))
+    error = explain(sqlite3.ProgrammingError("Cannot operate on a closed database."))
     assert type(error) is StoreUnavailableError
     assert str(error) == "Cannot operate on a closed database. (ProgrammingError)"

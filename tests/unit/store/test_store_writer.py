@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy.dialects import sqlite
 
 from fastagi_server.store.connection import Connection
 from fastagi_server.store.errors import (
@@ -16,17 +15,18 @@ from fastagi_server.store.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+from fastagi_server.store.sqlite import SqliteConnection
 from fastagi_server.store.writer import MAX_BATCH, Writer
 
 
-class _Numbers(Connection):
+class _Numbers(SqliteConnection):
     """A database with one table of unique numbers, and how often it committed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.commits = 0
         driver = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
-        super().__init__(driver, sqlite.dialect())
+        super().__init__(driver)
         self.command("PRAGMA journal_mode = WAL")
         self.command("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
 

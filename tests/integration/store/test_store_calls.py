@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from fastagi_server.calls.errors import CallNotFoundError, KeyReusedError
-from fastagi_server.calls.identity import Identity, Scope
+from fastagi_server.calls.listing import CallQuery
 from fastagi_server.calls.models import (
     Call,
     CallEvent,
@@ -17,10 +17,11 @@ from fastagi_server.calls.models import (
     EventKind,
 )
 from fastagi_server.calls.ports import IdempotencyKey
+from fastagi_server.identities.identity import Identity, Scope
 from fastagi_server.store import schema
-from fastagi_server.store.calls import KEY_LIFETIME
 from fastagi_server.store.connection import Connection
 from fastagi_server.store.errors import StoreError
+from fastagi_server.store.idempotency import KEY_LIFETIME
 from fastagi_server.store.opening import Store
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -75,6 +76,7 @@ def ended(call: Call) -> tuple[Call, CallEvent]:
         dial_status="ANSWER",
         ring_ms=5,
         answered_ms=60000,
+        quality={"mos_hundredths": 431, "jitter_us": 1250, "loss_permille": 2},
     )
     return done, CallEvent(EventKind.ENDED, NOON, "bob", {"hangup_cause": 16})
 
@@ -87,12 +89,15 @@ async def test_call_comes_back_as_it_was(store: Store) -> None:
     assert await store.calls.events(call.id) == [created()]
 
 
-async def test_unknown_call(store: Store) -> None:
-    """What was never created is not there, has no log, and cannot be changed."""
-    assert await store.calls.get("x") is None
-    assert await store.calls.events("x") == []
+@pytest.mark.parametrize("call_id", ["x", "", "a\0b", "x" * 1000, "Zoë"])
+async def test_unknown_call(store: Store, call_id: str) -> None:
+    """What was never created is not there, has no log, and cannot be changed, whatever its id."""
+    assert await store.calls.get(call_id) is None
+    assert await store.calls.events(call_id) == []
+    assert await store.calls.active(call_id, 10) == []
+    assert await store.calls.page(CallQuery(party=call_id), None, 10) == []
     with pytest.raises(CallNotFoundError):
-        await store.calls.change("x", ended)
+        await store.calls.change(call_id, ended)
 
 
 async def test_change_is_recorded_and_logged(store: Store) -> None:
