@@ -8,7 +8,7 @@ from typing import cast
 
 from pydantic import SecretStr
 
-from fastagi_server.fastagi.admission import Admission, UnprotectedBindError
+from fastagi_server.fastagi.admission import Admission, UnprotectedBindError, is_loopback
 from fastagi_server.fastagi.endings import OnError
 from fastagi_server.fastagi.router import Router
 from fastagi_server.routes import ROUTES
@@ -42,15 +42,28 @@ def find_faults(settings: Settings) -> list[str]:
         *_route_faults(settings),
         *_api_faults(settings),
         *_folder_faults(settings),
+        *_access_faults(settings),
     ]
 
 
 def find_doubts(settings: Settings) -> list[str]:
     """What does not stop the server, but is probably not meant."""
+    return [*_credential_doubts(settings), *_exposure_doubts(settings)]
+
+
+def _credential_doubts(settings: Settings) -> Iterator[str]:
     _, value, path = settings.credential
     if not settings.embedded and value is None and path is None:
-        return ["SGE_API_URL names a remote API, but there is no SGE_JWT_TOKEN or SGE_API_KEY"]
-    return []
+        yield "SGE_API_URL names a remote API, but there is no SGE_JWT_TOKEN or SGE_API_KEY"
+
+
+def _exposure_doubts(settings: Settings) -> Iterator[str]:
+    if not settings.embedded:
+        return
+    if settings.fastagi_api_tls_cert_file is None and not is_loopback(settings.fastagi_api_host):
+        yield "FASTAGI_API_HOST is beyond loopback, but there is no FASTAGI_API_TLS_CERT_FILE"
+    if settings.takes_tokens and not (settings.sge_jwt_audience and settings.sge_jwt_issuer):
+        yield "tokens of any audience or issuer are good: set SGE_JWT_AUDIENCE and SGE_JWT_ISSUER"
 
 
 def _address_faults(settings: Settings, admission: Admission) -> Iterator[str]:
@@ -98,6 +111,13 @@ def _api_faults(settings: Settings) -> Iterator[str]:
         open_credentials(scheme, value=value, path=path)
     except SgeError as error:
         yield f"SGE: {error}"
+
+
+def _access_faults(settings: Settings) -> Iterator[str]:
+    if settings.embedded:
+        from fastagi_server.access import find_access_faults  # noqa: PLC0415 - not for the AGI role
+
+        yield from find_access_faults(settings)
 
 
 def _folder_faults(settings: Settings) -> Iterator[str]:

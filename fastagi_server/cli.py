@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from fastagi_server import __version__
+from fastagi_server.cli_keys import keys, operators
+from fastagi_server.cli_store import store
 from fastagi_server.settings import Settings, SettingsError, config_file, load_settings
 
 USAGE_ERROR = 2
@@ -30,6 +32,11 @@ def main(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         context.invoke(run)
+
+
+main.add_command(keys)
+main.add_command(operators)
+main.add_command(store)
 
 
 @main.command()

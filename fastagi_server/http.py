@@ -1,14 +1,21 @@
 """The HTTP server of the embedded API: uvicorn on a socket that is ours."""
 
+import asyncio
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+import httptools
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from fastagi_server.api.context import CERTIFICATE
+from fastagi_server.fastagi.admission import is_loopback
+from fastagi_server.trust.server_tls import ServerTls
 
 _log = structlog.stdlib.get_logger("http")
 
@@ -16,6 +23,13 @@ GRACEFUL_SECONDS = 5
 """How long requests under way may go on when the server stops."""
 
 BACKLOG = 2048
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of path, names and values of headers together."""
+
+HEAD_SECONDS = 10.0
+"""How long a connection may take for the head of a request; between requests it is uvicorn's five
+seconds."""
 
 
 class _Server(uvicorn.Server):
@@ -26,15 +40,79 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Protocol(HttpToolsProtocol):
+    """Limits the head of a request, and hands the client's certificate on with it.
+
+    A head that is too large is answered with 400, and one that comes too slowly not at all.
+    """
+
+    _head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        super().on_headers_complete()
+
+    def _expect_head(self) -> None:
+        self._end_head()
+        self._head_bytes = 0
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _end_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise httptools.HttpParserError("the head is too large")
+
+    def on_message_begin(self) -> None:
+        self._expect_head()
+        super().on_message_begin()
+        # Empty for a certificate that was not checked.
+        certificate = self.transport.get_extra_info("peercert")
+        if certificate:
+            self.scope[CERTIFICATE] = certificate  # type: ignore[literal-required]  # an addition
+
+
 class HttpServer:
     """Serves `app` on `host`:`port`; 0 takes a free port. The socket is bound on entering.
 
-    Raises `OSError` on entering when the address is taken.
+    With `tls` it speaks HTTPS only. From `trusted_proxies` (addresses or networks) the headers
+    X-Forwarded-For and X-Forwarded-Proto are believed. Raises `OSError` on entering when the
+    address is taken.
     """
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        host: str,
+        port: int,
+        *,
+        tls: ServerTls | None = None,
+        trusted_proxies: Sequence[str] = (),
+    ) -> None:
         self._address = (host, port)
         self._socket: socket.socket | None = None
+        self._tls = tls
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -42,15 +120,26 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                http="httptools",
+                http=_Protocol,
+                ws="none",
+                ssl_context_factory=None if tls is None else tls.context_for,
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=list(trusted_proxies),
                 timeout_graceful_shutdown=GRACEFUL_SECONDS,
             )
         )
 
     async def __aenter__(self) -> Self:
-        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        host = self._address[0]
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server(self._address, family=family, backlog=BACKLOG)
-        _log.info("api_listening", address="{}:{}".format(*self.address))
+        # Connections inherit it. asyncio sets it only on sockets that were made as TCP by name, and
+        # without it the body of an answer waits 40 ms for the client to acknowledge the head.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        scheme = "http" if self._tls is None else "https"
+        _log.info("api_listening", address="{}:{}".format(*self.address), scheme=scheme)
+        if self._tls is None and not is_loopback(host):
+            _log.warning("api_without_tls", reason="keys and tokens can be read on their way")
         return self
 
     async def __aexit__(
@@ -72,7 +161,12 @@ class HttpServer:
         """Serve until `stop`; then finish the requests under way."""
         if self._socket is None:
             raise RuntimeError("the server is not open")
-        await self._server.serve(sockets=[self._socket])
+        renewing = asyncio.create_task(self._tls.keep_fresh(), name="tls") if self._tls else None
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            if renewing is not None:
+                renewing.cancel()
 
     def stop(self) -> None:
         """Make `run` return soon."""

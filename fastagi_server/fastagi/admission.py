@@ -37,7 +37,7 @@ class Admission:
         A name is taken for what it resolves to only when it is `localhost`; anything else counts as
         reachable.
         """
-        if self.allow or self.secret or self.unprotected or _is_loopback(host):
+        if self.allow or self.secret or self.unprotected or is_loopback(host):
             return
         raise UnprotectedBindError(
             f"refusing to listen on {host}: whoever connects can pose as your PBX. Set"
@@ -66,7 +66,8 @@ class Admission:
         return any(address in network for network in self.allow)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach what listens on this host."""
     if host == "localhost":
         return True
     try:

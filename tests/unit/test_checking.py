@@ -124,3 +124,39 @@ def test_doubts(tmp_path: Path) -> None:
     assert find_doubts(given) == [
         "SGE_API_URL names a remote API, but there is no SGE_JWT_TOKEN or SGE_API_KEY"
     ]
+
+
+def test_doubts_about_exposure(tmp_path: Path) -> None:
+    """Keys that others can read on their way, and tokens meant for others, are odd."""
+    given = settings(tmp_path, fastagi_api_host="0.0.0.0", sge_jwt_secret="s" * 32)
+    assert find_faults(given) == []
+    assert find_doubts(given) == [
+        "FASTAGI_API_HOST is beyond loopback, but there is no FASTAGI_API_TLS_CERT_FILE",
+        "tokens of any audience or issuer are good: set SGE_JWT_AUDIENCE and SGE_JWT_ISSUER",
+    ]
+    quiet = settings(
+        tmp_path, sge_jwt_secret="s" * 32, sge_jwt_audience="voip", sge_jwt_issuer="https://id"
+    )
+    assert find_doubts(quiet) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"sge_jwt_secret": "short"}, "SGE_JWT: SGE_JWT_SECRET: the secret must have at least 32"),
+        ({"sge_jwks_url": "http://id.example/"}, "SGE_JWT: the address of the key set must begin"),
+        ({"sge_jwks_file": "/nowhere"}, "SGE_JWT: /nowhere: No such file or directory"),
+        ({"sge_operators_file": "/nowhere"}, "SGE_OPERATORS_FILE: /nowhere: No such file"),
+        ({"fastagi_api_certificates": {"x": "y"}}, "FASTAGI_API_CERTIFICATES: 'x' is not cn:"),
+        (
+            {"fastagi_api_tls_cert_file": "/nowhere", "fastagi_api_tls_key_file": "/nowhere"},
+            "FASTAGI_API_TLS: /nowhere: No such file or directory",
+        ),
+    ],
+)
+def test_faults_of_trust(tmp_path: Path, given: dict[str, object], fault: str) -> None:
+    """What cannot be trusted is named before the start, and not looked at for a remote API."""
+    found = find_faults(settings(tmp_path, **given))
+    assert len(found) == 1
+    assert found[0].startswith(fault)
+    assert find_faults(settings(tmp_path, sge_api_url="http://api.example", **given)) == []

@@ -6,7 +6,8 @@ identity may adopt a channel, because a channel's unique id is no secret and who
 channel controls it.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -21,18 +22,33 @@ class Scope(StrEnum):
 
 TRUSTED = frozenset({Scope.SERVICE, Scope.OPERATOR})
 
+RESERVED_NAMES = frozenset({"service", "asterisk", "sge"})
+"""Names the system acts under itself; a user of such a name would own the system's calls."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:+|-]{0,255}")
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An authenticated caller of the API: a user id or the name of a key, and its scopes."""
+    """An authenticated caller of the API: a user id or the name of a key, and its scopes.
+
+    `credential` says what proved it (`api_key`, `token`, `password`, `certificate`) and is for the
+    audit alone: identities are the same whichever way they came.
+    """
 
     name: str
     scopes: frozenset[Scope]
+    credential: str = field(default="api_key", compare=False)
 
     @property
     def is_trusted(self) -> bool:
         """Whether this identity may see and change every call."""
         return not TRUSTED.isdisjoint(self.scopes)
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether this identity may look into the PBX and the audit."""
+        return Scope.OPERATOR in self.scopes
 
     @property
     def may_call(self) -> bool:
@@ -46,3 +62,13 @@ class KeyRing(Protocol):
     async def find(self, digest: bytes) -> Identity | None:
         """The owner of the key with this SHA-256 digest, or None when unknown or revoked."""
         ...
+
+
+def is_name(text: str) -> bool:
+    """Whether this may be an identity's name: 1 to 256 plain characters, as a user id has."""
+    return _NAME.fullmatch(text) is not None
+
+
+def is_user_name(text: str) -> bool:
+    """Whether this may name somebody without trust: a name that the system does not use itself."""
+    return is_name(text) and text.lower() not in RESERVED_NAMES

@@ -1,0 +1,1 @@
+"""Who asks, by which proof, and what that allows; without I/O."""
