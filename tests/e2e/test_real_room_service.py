@@ -1,0 +1,91 @@
+"""Rooms as they are run: the service as a process of its own, and the shipped dialplan."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab import processes
+from lab.asterisk import Asterisk
+from lab.phones import Phone
+from lab.root import Root
+from lab.service import Service, ari_settings
+
+pytestmark = pytest.mark.asterisk
+
+WAIT_SECONDS = 15.0
+
+
+@pytest.fixture
+def pbx(lab_root: Root) -> Iterator[Asterisk]:
+    """An Asterisk whose dialplan hands calls to the service."""
+    with Asterisk.start(variables={"SGE_STASIS": "yes"}, root=lab_root) as running:
+        yield running
+
+
+@pytest.fixture
+def service(pbx: Asterisk) -> Iterator[Service]:
+    """The service, linked to that Asterisk; the phone of 1001 is alice's."""
+    settings = {**ari_settings(pbx), "SGE_EXTENSIONS": '{"1001": "alice"}'}
+    with Service.start(settings) as running:
+        pbx.set_global("SGE_AGI", running.agi)
+        yield running
+
+
+def participants(service: Service, path: str) -> list[str]:
+    """Who is in the room."""
+    room: dict[str, Any] = service.request("GET", path)
+    return list(room["participants"])
+
+
+def until(service: Service, path: str, *labels: str) -> bool:
+    """Whether these come to be in the room within 15 s."""
+    return processes.wait_until(lambda: participants(service, path) == list(labels), WAIT_SECONDS)
+
+
+def is_linked(service: Service) -> bool:
+    """Whether the service hears of what happens in Asterisk."""
+    return any(line["event"] == "link_state" and line["state"] == "up" for line in service.log())
+
+
+def create(service: Service) -> str:
+    """Make a room with the number 123 and return its path."""
+    assert processes.wait_until(lambda: is_linked(service), WAIT_SECONDS)
+    body = {"name": "E2E", "max_participants": 4, "number": "123"}
+    return f"/rooms/{service.request('POST', '/rooms', body)['id']}"
+
+
+def test_room_outlives_the_service(service: Service, pbx: Asterisk) -> None:
+    """Killed in the middle of a conference and started again, the service has the roster right."""
+    path = create(service)
+    with Phone(pbx, "1001").place("call-talk", "9123") as alice:
+        assert until(service, path, "service", "alice")
+        with Phone(pbx, "1002").place("call-talk", "9123") as other:
+            assert until(service, path, "service", "alice", "1002")
+            service.kill()
+            gone = next(
+                channel["id"]
+                for channel in pbx.control.channels()
+                if channel["name"].startswith("PJSIP/1002")
+            )
+            pbx.control.hang_up(gone)
+            assert other.wait()
+        service.start_again()
+        assert until(service, path, "service", "alice")
+        with Phone(pbx, "1003").place("call-talk", "9123") as late:
+            assert until(service, path, "service", "alice", "1003")
+            service.request("POST", f"{path}/close")
+            assert alice.wait()
+            assert late.wait()
+    assert pbx.wait_idle()
+    assert pbx.control.request("GET", "bridges") == []
+
+
+def test_no_service_no_room(service: Service, pbx: Asterisk) -> None:
+    """While the service is away a room cannot be called, and the caller is told so."""
+    create(service)
+    service.kill()
+    with Phone(pbx, "1002").place("call-talk", "9123") as phone:
+        assert phone.wait()
+    assert phone.statuses()[-1] == 200
+    assert "cannot-complete-as-dialed" in pbx.log()
