@@ -57,6 +57,16 @@ class Rig:
             yield port
 
     @contextlib.contextmanager
+    def api_worker(self, key: str, calls: int) -> Generator[int]:
+        """The embedded API with so many live calls, beside an empty application; gives its port."""
+        port = free_port()
+        script = ROOT / "benchmarks" / "peers" / "api_worker.py"
+        database = self._work / f"api-{next(self._serial)}.sqlite3"
+        command = (sys.executable, str(script), str(port), str(database), key, str(calls))
+        with self._run(command, {}, port):
+            yield port
+
+    @contextlib.contextmanager
     def serve(self, server: Server, api_port: int) -> Generator[Served]:
         """`server`, listening, in front of the API at `api_port`."""
         state = self._work / f"state-{next(self._serial)}"

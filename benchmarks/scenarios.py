@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import clients, faults, job, machine, memory, startup
+from benchmarks import api, calls, clients, faults, job, machine, memory, startup
 from benchmarks.isolation import ROOT
 from benchmarks.processes import BenchmarkError
 from benchmarks.report import Section, markdown, terminal
@@ -31,6 +31,8 @@ SCENARIOS: dict[str, Callable[[Rig], Section]] = {
     "idle-sessions": memory.idle_sessions,
     "classic-script": startup.classic_script,
     "transports": clients.transports,
+    "api-reads": api.reads,
+    "call-to-invite": calls.to_invite,
 }
 
 

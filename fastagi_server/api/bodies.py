@@ -4,14 +4,33 @@ Unknown fields are ignored. Optional fields are always present in answers, with
 null where there is nothing to say.
 """
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
 
 from fastagi_server.calls.models import Call, CallEvent, CallStatus, CallType, EndFacts, EventKind
-from fastagi_server.calls.orders import MAX_METADATA_ENTRIES, CallOrder
-from fastagi_server.calls.participants import MAX_PARTICIPANTS
+from fastagi_server.calls.orders import (
+    MAX_METADATA_ENTRIES,
+    MAX_METADATA_KEY_LENGTH,
+    MAX_METADATA_VALUE_LENGTH,
+    MAX_SYSTEM_LENGTH,
+    MAX_UNIQUE_ID_LENGTH,
+    CallOrder,
+)
+from fastagi_server.calls.participants import (
+    MAX_PARTICIPANT_LENGTH,
+    MAX_PARTICIPANTS,
+    TECHNOLOGIES,
+)
 
 MAX_MILLISECONDS = 2**31 - 1
 """24 days: longer than any call, and the largest number every database keeps in an integer."""
@@ -19,7 +38,7 @@ MAX_MILLISECONDS = 2**31 - 1
 MAX_HANGUP_CAUSE = 127
 """Q.850 causes have seven bits."""
 
-_CALL_EXAMPLE: dict[str, Any] = {
+CALL_EXAMPLE: dict[str, Any] = {
     "id": "5f0c8a52-7f4e-4d4a-9f0e-0a8b7a1f6c11",
     "caller_id": "service",
     "participants": ["SIP/1001"],
@@ -51,8 +70,81 @@ def _plausible(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
-Milliseconds = Annotated[int, Field(ge=0, le=MAX_MILLISECONDS)]
+def _number(value: object) -> object:
+    # In JSON `true` and "7" are no numbers, whatever Python makes of them.
+    if value is not None and type(value) not in {int, float}:
+        raise ValueError("must be a number")
+    return value
+
+
+def _spelt_out(value: object) -> object:
+    # Neither a number nor a number in quotes is a moment in JSON.
+    if value is not None and not (isinstance(value, str) and _DATE.match(value)):
+        raise ValueError("must be a moment as in 2026-01-01T12:00:00Z")
+    return value
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+
+INTEGER = BeforeValidator(_number)
+"""Takes 7 and 7.0, which JSON does not tell apart."""
+
+Moment = Annotated[
+    AwareDatetime,
+    AfterValidator(_plausible),
+    BeforeValidator(_spelt_out),
+    Field(json_schema_extra={"pattern": r"^2[01]\d\d-"}),
+]
+Milliseconds = Annotated[int, Field(ge=0, le=MAX_MILLISECONDS), INTEGER]
+HangupCause = Annotated[int, Field(ge=0, le=MAX_HANGUP_CAUSE, description="Q.850 cause"), INTEGER]
+
+
+def _shown(example: dict[str, Any], extra: Literal["forbid", "ignore"] = "ignore") -> ConfigDict:
+    return ConfigDict(extra=extra, json_schema_extra={"examples": [example]})
+
+
+def _any_case(word: str) -> str:
+    return "".join(f"[{c}{c.lower()}]" if c.isalpha() else c for c in word)
+
+
+_TECHNOLOGY = "|".join(map(_any_case, sorted(TECHNOLOGIES)))
+_DIAL_STRING = rf"({_TECHNOLOGY})/[A-Za-z0-9._@:+;*#/=~%\[\]-]+"
+
+PARTICIPANT_PATTERN = rf"^({_DIAL_STRING}|[A-Za-z0-9][A-Za-z0-9._@:+|-]*)$"
+"""What `calls.participants` takes."""
+
+Participant = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": PARTICIPANT_PATTERN, "maxLength": MAX_PARTICIPANT_LENGTH}),
+]
+"""A participant to be: described here, and checked by the topic, which says what is wrong."""
+
+DialString = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": f"^{_DIAL_STRING}$", "maxLength": MAX_PARTICIPANT_LENGTH}),
+]
+"""A participant that can be rung, described and checked likewise."""
+
+PartyName = Annotated[str, Field(pattern=PARTICIPANT_PATTERN, max_length=MAX_PARTICIPANT_LENGTH)]
+"""A participant that is one already: whatever could be none is refused here."""
+
+
+def _describe_metadata(schema: dict[str, Any]) -> None:
+    # What `calls.orders` takes, for those who read the description.
+    name = {"type": "string", "pattern": "^[ -~]*$"}
+    schema["propertyNames"] = {
+        "pattern": "^[ -~]+$",
+        "maxLength": MAX_METADATA_KEY_LENGTH,
+    }
+    schema["properties"] = {
+        "asterisk_call_id": name | {"maxLength": MAX_UNIQUE_ID_LENGTH},
+        "asterisk_system": name | {"maxLength": MAX_SYSTEM_LENGTH},
+    }
+    schema["additionalProperties"] = {
+        "type": "string",
+        "pattern": "^[^\x00]*$",
+        "maxLength": MAX_METADATA_VALUE_LENGTH,
+    }
 
 
 class CallRequest(BaseModel):
@@ -71,7 +163,7 @@ class CallRequest(BaseModel):
     )
 
     participants: Annotated[
-        list[str],
+        list[Participant],
         Field(
             min_length=1,
             max_length=MAX_PARTICIPANTS,
@@ -81,7 +173,10 @@ class CallRequest(BaseModel):
     call_type: Annotated[
         CallType, Field(description="Any case; `screen_share` and `ScreenShare` mean `screen`")
     ]
-    metadata: Annotated[dict[str, str], Field(max_length=MAX_METADATA_ENTRIES)] = {}
+    metadata: Annotated[
+        dict[str, str],
+        Field(max_length=MAX_METADATA_ENTRIES, json_schema_extra=_describe_metadata),
+    ] = {}
 
     def order(self) -> CallOrder:
         """What is asked for, checked. Raises InvalidCallError."""
@@ -91,15 +186,25 @@ class CallRequest(BaseModel):
 class AcceptRequest(BaseModel):
     """When the call was answered, if that was not just now."""
 
+    model_config = _shown({"answered_at": "2026-01-01T12:00:05Z"})
+
     answered_at: Moment | None = None
 
 
 class EndRequest(BaseModel):
     """What the PBX knows about a call that ended; each field may be left out."""
 
-    hangup_cause: Annotated[
-        int | None, Field(ge=0, le=MAX_HANGUP_CAUSE, description="Q.850 cause")
-    ] = None
+    model_config = _shown(
+        {
+            "hangup_cause": 16,
+            "dial_status": "ANSWER",
+            "ring_ms": 4880,
+            "answered_ms": 60000,
+            "ended_at": "2026-01-01T12:01:05Z",
+        }
+    )
+
+    hangup_cause: HangupCause | None = None
     dial_status: Annotated[
         str | None, Field(pattern=r"^[A-Za-z_]{1,32}$", description="DIALSTATUS of Asterisk")
     ] = None
@@ -121,7 +226,7 @@ class EndRequest(BaseModel):
 class CallBody(BaseModel):
     """A call: what was asked for, and what became of it."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_CALL_EXAMPLE]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [CALL_EXAMPLE]})
 
     id: str
     caller_id: Annotated[str, Field(description="The identity that created the call")]
@@ -147,7 +252,15 @@ class CallBody(BaseModel):
 class CallEventBody(BaseModel):
     """One line of the log of a call."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = _shown(
+        {
+            "kind": "ended",
+            "at": "2026-01-01T12:01:05.010000Z",
+            "actor": "service",
+            "facts": {"hangup_cause": 16, "dial_status": "ANSWER"},
+        },
+        extra="forbid",
+    )
 
     kind: EventKind
     at: datetime
@@ -180,6 +293,8 @@ class ErrorBody(BaseModel):
 
 class HealthBody(BaseModel):
     """The state of the service."""
+
+    model_config = _shown({"status": "ok", "version": "0.1.0"})
 
     status: str
     version: str

@@ -14,12 +14,13 @@ from fastagi_server.api.bodies import (
     call_body,
     event_body,
 )
-from fastagi_server.api.context import AuthenticatedRoute, caller_of, services_of
+from fastagi_server.api.context import AuthenticatedRoute, caller_of, note_subject, services_of
+from fastagi_server.api.listed_calls import ListedCalls
 from fastagi_server.api.openapi import SECURITY, refusals
+from fastagi_server.calls.listing import Cursor
 from fastagi_server.calls.models import EndFacts
 
-MAX_LISTED = 500
-"""Calls in one answer. Rows are read on the event loop, at about 20 microseconds each."""
+NEXT_CURSOR = "X-Next-Cursor"
 
 router = APIRouter(prefix="/calls", tags=["calls"], route_class=AuthenticatedRoute)
 
@@ -59,7 +60,7 @@ async def get_call(request: Request, call_id: str) -> Response:
     response_model=CallBody,
     responses={
         200: {"model": CallBody, "description": "The call exists since an earlier request"},
-        **refusals(400, 401, 403, 408, 413, 415, 422, 502, 503),
+        **refusals(400, 401, 403, 408, 413, 415, 422, 429, 502, 503, 504),
     },
     openapi_extra=SECURITY,
 )
@@ -74,23 +75,33 @@ async def create_call(
     """
     registry = services_of(request).calls
     call, is_new = await registry.create(body.order(), caller_of(request), idempotency_key)
+    note_subject(request, call.id)
     return json_answer(call_body(call), 201 if is_new else 200)
 
 
 @router.get(
     "",
     name="list_calls",
-    summary="List active calls, newest first",
+    summary="List calls, newest first",
     response_model=list[CallBody],
     responses=refusals(401, 403, 422, 503),
     openapi_extra=SECURITY,
 )
-async def list_calls(
-    request: Request, limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 100
-) -> Response:
-    """List the calls that have not ended: the caller's own, or all for a trusted key."""
-    calls = await services_of(request).calls.active(caller_of(request), limit)
-    return json_answer([call_body(call) for call in calls])
+async def list_calls(request: Request, listed: Annotated[ListedCalls, Query()]) -> Response:
+    """List calls: the active ones, unless more is asked for.
+
+    A user finds those that he is a party of, a trusted key all. A full page has the place of the
+    next one in the header `X-Next-Cursor`.
+    """
+    registry, caller = services_of(request).calls, caller_of(request)
+    if listed.is_plain:
+        calls = await registry.active(caller, listed.limit)
+    else:
+        calls = await registry.page(listed.query(), caller, listed.after(), listed.limit)
+    answer = json_answer([call_body(call) for call in calls])
+    if len(calls) == listed.limit:
+        answer.headers[NEXT_CURSOR] = str(Cursor.behind(calls[-1]))
+    return answer
 
 
 @router.get(
@@ -110,15 +121,19 @@ async def get_call_events(request: Request, call_id: str) -> Response:
 @router.post(
     "/{call_id}/accept",
     name="accept_call",
-    summary="Note that a call was answered",
+    summary="Answer a call",
     response_model=CallBody,
-    responses=refusals(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
+    responses=refusals(400, 401, 403, 404, 408, 409, 413, 415, 422, 502, 503, 504),
     openapi_extra=SECURITY,
 )
 async def accept_call(
     request: Request, call_id: str, body: AcceptRequest | None = None
 ) -> Response:
-    """Make the call connected. A call that was answered already stays as it is."""
+    """Answer the call. One that was answered already stays as it is.
+
+    A caller whom the PBX keeps ringing is answered and the phones stop ringing; with `answered_at`
+    it is the PBX that says so.
+    """
     answered_at = None if body is None else body.answered_at
     call = await services_of(request).calls.accept(call_id, caller_of(request), answered_at)
     return json_answer(call_body(call))
@@ -129,11 +144,14 @@ async def accept_call(
     name="end_call",
     summary="End a call",
     response_model=CallBody,
-    responses=refusals(400, 401, 403, 404, 408, 413, 415, 422, 503),
+    responses=refusals(400, 401, 403, 404, 408, 413, 415, 422, 502, 503, 504),
     openapi_extra=SECURITY,
 )
 async def end_call(request: Request, call_id: str, body: EndRequest | None = None) -> Response:
-    """End the call and record what the PBX measured. An ended call stays as it is."""
+    """End the call: hang up all its channels. An ended call stays as it is.
+
+    With facts in the body it is the PBX that says so, and they are recorded.
+    """
     facts = EndFacts() if body is None else body.facts()
     call = await services_of(request).calls.end(call_id, caller_of(request), facts)
     return json_answer(call_body(call))

@@ -11,38 +11,78 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from fastagi_server.api.asterisk_view import Shared, SharedView
 from fastagi_server.api.authentication import Authenticator
-from fastagi_server.calls.identity import Identity
+from fastagi_server.api.errors import ApiError
+from fastagi_server.api.json_request import JsonRequest
+from fastagi_server.api.limits import Limits
 from fastagi_server.calls.registry import CallRegistry
+from fastagi_server.identities.audit import AuditRecords
+from fastagi_server.identities.identity import Identity
+from fastagi_server.rooms.desk import RoomDesk
 from fastagi_server.telemetry.measures import Measures
 
-_CALLER = "fastagi_server.caller"
+CALLER = "fastagi_server.caller"
+SUBJECT = "fastagi_server.subject"
+CERTIFICATE = "fastagi_server.certificate"
+"""Keys of a request's scope: the identity it was found to come from, the call or room that it
+made, and its connection's client certificate as `ssl.SSLObject.getpeercert` gives it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
-    """All that endpoints may use; `check_store` raises StoreError when the store is not ready."""
+    """All that endpoints may use.
+
+    `check_store` raises StoreError when the store is not ready. `asterisk` is None where no PBX
+    is configured.
+    """
 
     calls: CallRegistry
+    rooms: RoomDesk
     authenticator: Authenticator
+    limits: Limits
+    audit: AuditRecords
     measures: Measures
     check_store: Callable[[], Awaitable[None]]
+    asterisk: SharedView | None
+    live: Shared
 
 
 class AuthenticatedRoute(APIRoute):
     """A route that knows its caller before a byte of the body is read."""
 
+    for_operators = False
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The framework's handler of this route, after authentication."""
+        """The framework's handler of this route, after authentication and the rate limit."""
         handle = super().get_route_handler()
+        for_operators = self.for_operators
 
         async def authenticate(request: Request) -> Response:
             scope = request.scope
-            authenticator = services_of(request).authenticator
-            scope[_CALLER] = await authenticator.identify(scope["headers"])
-            return await handle(request)
+            if "\0" in scope["path"]:
+                raise ApiError(404)  # no name has one, and PostgreSQL would not hear of it
+            services = services_of(request)
+            client = scope.get("client")
+            caller = await services.authenticator.identify(
+                scope["headers"],
+                address=client[0] if client else "",
+                certificate=scope.get(CERTIFICATE),
+                with_password=for_operators,
+            )
+            scope[CALLER] = caller
+            services.limits.count_request(caller)
+            if for_operators and not caller.is_operator:
+                raise ApiError(403, "This needs a credential with the scope operator")
+            return await handle(JsonRequest(scope, request.receive))
 
         return authenticate
+
+
+class OperatorRoute(AuthenticatedRoute):
+    """A route for operators only, who may also send name and password (HTTP Basic)."""
+
+    for_operators = True
 
 
 def services_of(request: Request) -> ApiServices:
@@ -53,5 +93,10 @@ def services_of(request: Request) -> ApiServices:
 
 def caller_of(request: Request) -> Identity:
     """The authenticated caller of a request on an AuthenticatedRoute."""
-    caller: Identity = request.scope[_CALLER]
+    caller: Identity = request.scope[CALLER]
     return caller
+
+
+def note_subject(request: Request, subject: str) -> None:
+    """Tell the audit which call or room a request made; one in the path is known already."""
+    request.scope[SUBJECT] = subject

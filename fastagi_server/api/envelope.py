@@ -1,6 +1,7 @@
 """What every request gets, whichever endpoint it is for.
 
-An id, limits on its body, a count, and an answer even when the endpoint fails.
+An id, limits on its body, a count, a record in the audit, and an answer even when the endpoint
+fails.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 
 import structlog
 
+from fastagi_server.api.audit import AuditTrail
 from fastagi_server.api.errors import REQUEST_ID, ApiError, refusal
 from fastagi_server.telemetry.measures import Measures
 
@@ -45,9 +47,10 @@ class Envelope:
     a 500 and one log line, and does not reach the server or, in process, the client.
     """
 
-    def __init__(self, app: App, *, measures: Measures) -> None:
+    def __init__(self, app: App, *, measures: Measures, audit: AuditTrail | None = None) -> None:
         self._app = app
         self._measures = measures
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or let the lifespan through."""
@@ -68,6 +71,8 @@ class Envelope:
             operation = getattr(scope.get("route"), "name", "none")
             self._measures.http_requests.add(operation, str(answer.status))
             self._measures.http_request_seconds.observe(time.perf_counter() - started, operation)
+            if self._audit is not None:
+                self._audit.note(scope, answer.status)
 
 
 class _Answer:

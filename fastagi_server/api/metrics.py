@@ -6,6 +6,11 @@ from fastapi.responses import PlainTextResponse
 from fastagi_server.api.context import services_of
 from fastagi_server.telemetry.prometheus import CONTENT_TYPE, render
 
+_EXAMPLE = """# HELP sge_voip_agi_sessions_open AGI connections open at this moment
+# TYPE sge_voip_agi_sessions_open gauge
+sge_voip_agi_sessions_open 3
+"""
+
 router = APIRouter(prefix="/metrics", tags=["metrics"])
 
 
@@ -14,6 +19,7 @@ router = APIRouter(prefix="/metrics", tags=["metrics"])
     name="metrics_prometheus",
     summary="All measures, in text format 0.0.4",
     response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {"example": _EXAMPLE}}}},
 )
 async def prometheus(request: Request) -> Response:
     """Expose the measures of this process."""
