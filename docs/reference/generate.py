@@ -30,7 +30,6 @@ from fastagi_server.telemetry.measures import TABLE
 FOLDER = Path(__file__).parent
 
 COMPUTED_DEFAULTS = {
-    "fastagi_on_error": "no route",
     "fastagi_state_dir": "`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/fastagi-server`, else"
     " `~/.local/state/fastagi-server`",
     "fastagi_system_name": "the host's name",
@@ -48,7 +47,7 @@ def settings() -> str:
 `sge_api_url` in the TOML file and as the name of a systemd credential. The environment wins over
 `.env` (of the working folder), that over credentials, that over the file, which is
 `{DEFAULT_CONFIG_FILE}` or what `{CONFIG_FILE_VARIABLE}` names. A list is written with commas in the
-environment and as an array in TOML; a table (`FASTAGI_ON_ERROR`) as JSON in the environment.
+environment and as an array in TOML; a table as JSON in the environment.
 Durations are seconds. `fastagi-server check` prints what is in force.""",
         table(
             ("Name", "Default", "Values", "Meaning"),
@@ -62,7 +61,7 @@ Durations are seconds. `fastagi-server check` prints what is in force.""",
 
 def _default(name: str, field: FieldInfo) -> str:
     if field.default_factory is not None:
-        return COMPUTED_DEFAULTS[name]
+        return COMPUTED_DEFAULTS.get(name, "empty")
     value = field.default
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
