@@ -39,6 +39,8 @@ from fastagi_server.telemetry.measures import Measures
 
 if TYPE_CHECKING:
     from fastagi_server.http import HttpServer
+    from fastagi_server.store.opening import Store
+    from fastagi_server.telephony import Telephony
 
 _log = structlog.stdlib.get_logger("service")
 
@@ -57,13 +59,17 @@ class StartError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One process's parts. `http` is None with a remote API, and in all workers but the first."""
+    """One process's parts.
+
+    `http` and `telephony` are None with a remote API, and in all workers but the first.
+    """
 
     agi: FastAgiServer
     relay: Relay
     measures: Measures
     outbox: Outbox
     http: "HttpServer | None"
+    telephony: "Telephony | None" = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set; a part that fails takes the whole process with it."""
@@ -71,8 +77,12 @@ class Service:
             relay = tasks.create_task(self.relay.run(), name="relay")
             if self.http is not None:
                 tasks.create_task(self.http.run(), name="http")
+            until_stopped = [relay]
+            if self.telephony is not None:
+                until_stopped.append(tasks.create_task(self.telephony.run(), name="telephony"))
             await stop.wait()
-            relay.cancel()
+            for task in until_stopped:
+                task.cancel()
             if self.http is not None:
                 self.http.stop()
 
@@ -94,7 +104,7 @@ async def open_service(
     _raise_file_limit()
     settings.fastagi_state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        client, http = await _open_api(stack, settings, measures, worker)
+        client, http, telephony = await _open_api(stack, settings, measures, worker)
         outbox = await stack.enter_async_context(
             open_outbox(
                 settings.fastagi_state_dir / "outbox.sqlite3",
@@ -132,7 +142,7 @@ async def open_service(
         stack.push_async_callback(agi.close)
         for host, port in settings.listen_addresses:
             await agi.listen(host, port, reuse_port=settings.fastagi_workers > 1)
-        yield Service(agi, relay, measures, outbox, http)
+        yield Service(agi, relay, measures, outbox, http, telephony)
 
 
 async def serve(settings: Settings, *, measures: Measures, worker: int = 0) -> None:
@@ -171,8 +181,8 @@ async def _drain(agi: FastAgiServer, seconds: float, hurry: asyncio.Event) -> No
 
 async def _open_api(
     stack: AsyncExitStack, settings: Settings, measures: Measures, worker: int
-) -> "tuple[SgeClient, HttpServer | None]":
-    """The client for the SGE API, and the server of the embedded one where it is ours."""
+) -> "tuple[SgeClient, HttpServer | None, Telephony | None]":
+    """The client for the SGE API; the server of the embedded one, and its PBX, where it is ours."""
     scheme, value, path = settings.credential
     if not settings.embedded:
         client = await stack.enter_async_context(
@@ -186,9 +196,9 @@ async def _open_api(
             )
         )
         await client.warm(deadline=asyncio.get_running_loop().time() + WARM_SECONDS)
-        return client, None
-    from fastagi_server.api.application import create_app  # noqa: PLC0415 - not for the AGI role
-    from fastagi_server.http import HttpServer  # noqa: PLC0415
+        return client, None, None
+    from fastagi_server.access import open_access, open_http  # noqa: PLC0415 - not for the AGI role
+    from fastagi_server.api.application import create_app  # noqa: PLC0415
     from fastagi_server.store.errors import StoreError  # noqa: PLC0415
     from fastagi_server.store.opening import open_store  # noqa: PLC0415
 
@@ -197,7 +207,20 @@ async def _open_api(
         store = await stack.enter_async_context(open_store(settings.database_url))
     except StoreError as error:
         raise StartError(f"the embedded API's database cannot be used: {error}") from error
-    app = create_app(store=store, measures=measures, bootstrap_key=key, version=__version__)
+    access = await stack.enter_async_context(open_access(settings, store, measures))
+    telephony = await _open_telephony(stack, settings, store, measures, worker)
+    app = create_app(
+        store=store,
+        measures=measures,
+        bootstrap_key=key,
+        version=__version__,
+        access=access,
+        control=None if telephony is None else telephony.switchboard,
+        room_desk=None if telephony is None else telephony.room_desk,
+        asterisk_view=None if telephony is None else telephony.ari,
+        link=None if telephony is None else telephony.link,
+        switchboard=None if telephony is None else telephony.switchboard,
+    )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     await _warm(transport, key)
     client = await stack.enter_async_context(
@@ -209,10 +232,21 @@ async def _open_api(
             trace=settings.fastagi_log_level == "debug",
         )
     )
-    http = HttpServer(app, settings.fastagi_api_host, settings.port) if worker == 0 else None
-    if http is not None:
-        await stack.enter_async_context(http)
-    return client, http
+    if worker > 0:
+        return client, None, None
+    http = open_http(app, settings)
+    return client, await stack.enter_async_context(http), telephony
+
+
+async def _open_telephony(
+    stack: AsyncExitStack, settings: Settings, store: "Store", measures: Measures, worker: int
+) -> "Telephony | None":
+    # One event socket a node: another one would take the applications away from this one.
+    if worker > 0:
+        return None
+    from fastagi_server.telephony import open_telephony  # noqa: PLC0415 - not for the AGI role
+
+    return await stack.enter_async_context(open_telephony(settings, store, measures))
 
 
 async def _warm(transport: httpx.AsyncBaseTransport, key: str) -> None:

@@ -32,7 +32,7 @@ LOG_SECONDS = 10.0
 # At 20 ms a packet, a fifth of a second of audio.
 SPOKEN_PACKETS = 10
 
-FOLDERS = ("var/keys", "spool", "run", "log/cdr-custom", "agi-bin", "phones")
+FOLDERS = ("var/keys", "spool/recording", "run", "log/cdr-custom", "agi-bin", "phones")
 
 # Parts of Asterisk's core warn without a file of their own; Debian's does.
 DISTRIBUTION_FILES = (

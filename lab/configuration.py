@@ -23,8 +23,12 @@ OWN_FILES = Path(__file__).resolve().parent / "etc"
 TRUNK_ADDRESS = "127.0.0.2"
 
 
+# Those of the samples, and one more of lab/etc/phones.inc.
+USERS = ("1001", "1002", "1003", "1004", "ari", "ami")
+
+
 def _new_secrets() -> dict[str, str]:
-    return {name: secrets.token_hex(8) for name in ("1001", "1002", "1003", "ari", "ami")}
+    return {name: secrets.token_hex(8) for name in USERS}
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,10 @@ class Configuration:
         target = folder / "etc"
         target.mkdir(parents=True)
         for sample in sorted(DIALPLAN.glob("*.conf")):
-            text = self._fitted(sample.name, sample.read_text())
+            text = sample.read_text()
+            if sample.name == "pjsip.conf":
+                text += (OWN_FILES / "phones.inc").read_text()
+            text = self._fitted(sample.name, text)
             (target / sample.name).write_text(text)
         for own in sorted(OWN_FILES.glob("*.conf")):
             (target / own.name).write_text(own.read_text().replace("@INSTANCE@", inside))

@@ -7,7 +7,6 @@ with Asterisk.start() as asterisk, Phone.answering(asterisk, "1001") as callee:
 """
 
 import re
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -70,6 +69,29 @@ class Phone:
         return cls(asterisk, user).listen("answer-hang-up", hang_up_after_ms)
 
     @classmethod
+    def answering_many(cls, asterisk: Asterisk, user: str, calls: int) -> Self:
+        """Return a registered phone that takes so many calls, at once if need be."""
+        return cls(asterisk, user).listen("answer", calls=calls)
+
+    @classmethod
+    def talking(cls, asterisk: Asterisk, user: str, *, ring_ms: int = 0) -> Self:
+        """Return a registered phone that rings, answers and sends audio of its own."""
+        return cls(asterisk, user).listen("talk", ring_ms)
+
+    @classmethod
+    def announcing(cls, asterisk: Asterisk, user: str, *, early_ms: int) -> Self:
+        """Return a registered phone that sends audio before it answers."""
+        return cls(asterisk, user).listen("early-media", early_ms)
+
+    @classmethod
+    def holding(cls, asterisk: Asterisk, user: str, *, after_ms: int) -> Self:
+        """Return a registered phone that answers, puts its caller on hold and takes him back.
+
+        Both happen `after_ms` after what was before.
+        """
+        return cls(asterisk, user).listen("hold", after_ms)
+
+    @classmethod
     def busy(cls, asterisk: Asterisk, user: str) -> Self:
         """Return a registered phone that refuses a call with 486."""
         return cls(asterisk, user).listen("busy")
@@ -105,6 +127,13 @@ class Phone:
     def trunk_calling(cls, asterisk: Asterisk, number: str, called: str) -> Self:
         """Return a call from outside: `number` calls `called` over the trunk until hung up."""
         return cls(asterisk, number, TRUNK_ADDRESS).place("trunk-call", called)
+
+    @classmethod
+    def carrier(cls, asterisk: Asterisk, scenario: str = "answer") -> Self:
+        """Return the far side of the trunk: it takes a call with a scenario of lab/scenarios."""
+        carrier = cls(asterisk, "carrier", TRUNK_ADDRESS)
+        carrier.ports = PhonePorts(asterisk.ports.sip)
+        return carrier.answer_unregistered(scenario)
 
     def __enter__(self) -> Self:
         return self
@@ -159,9 +188,14 @@ class Phone:
         texts = [part.read_text(errors="replace")[-1500:] for part in parts if part.exists()]
         return "\n".join(texts)
 
-    def listen(self, scenario: str, pause_ms: int = 0) -> Self:
-        """Register, then take a call with a scenario of lab/scenarios; its pause is `pause_ms`."""
-        self._process = self._sipp(scenario, self.ports, "-rtp_echo", "-d", str(pause_ms))
+    def listen(self, scenario: str, pause_ms: int = 0, *, calls: int = 1) -> Self:
+        """Register, then take calls with a scenario of lab/scenarios; its pause is `pause_ms`."""
+        self._process = self._sipp(
+            scenario,
+            self.ports,
+            *("-rtp_echo", "-d", str(pause_ms), "-m", str(calls)),
+            pause_ms=pause_ms,
+        )
         try:
             self._wait_listening()
             self._register_contact()
@@ -170,10 +204,23 @@ class Phone:
             raise
         return self
 
+    def answer_unregistered(self, scenario: str) -> Self:
+        """Take a call at an address that Asterisk knows already, with a scenario."""
+        self._process = self._sipp(scenario, self.ports, "-rtp_echo", "-m", "1")
+        try:
+            self._wait_listening()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
     def place(self, scenario: str, called: str, pause_ms: int = 0) -> Self:
         """Call `called` with a scenario of lab/scenarios, whose pause is `pause_ms`."""
         self._process = self._sipp(
-            scenario, self.ports, "-d", str(pause_ms), "-key", "called", called
+            scenario,
+            self.ports,
+            *("-d", str(pause_ms), "-m", "1", "-key", "called", called),
+            pause_ms=pause_ms,
         )
         return self
 
@@ -193,7 +240,7 @@ class Phone:
 
     def _register(self, expires_seconds: int) -> bool:
         """Return whether Asterisk took the registration; 0 seconds end it."""
-        keys = ("-key", "contact_port", str(self.ports.sip), "-key", "expires")
+        keys = ("-m", "1", "-key", "contact_port", str(self.ports.sip), "-key", "expires")
         process = self._sipp("register", self.ports.beside, *keys, str(expires_seconds))
         try:
             return process.wait(START_SECONDS) == 0
@@ -205,9 +252,13 @@ class Phone:
         endpoint = self.asterisk.control.request("GET", f"endpoints/PJSIP/{self.user}")
         return bool(endpoint["state"] == "online")
 
-    def _sipp(self, scenario: str, ports: PhonePorts, *options: str) -> "subprocess.Popen[bytes]":
+    def _sipp(
+        self, scenario: str, ports: PhonePorts, *options: str, pause_ms: int = 0
+    ) -> "subprocess.Popen[bytes]":
         """Start SIPp with a scenario; it runs in Asterisk's root, where it is installed."""
-        shutil.copy(SCENARIOS / f"{scenario}.xml", self.folder)
+        # SIPp takes the time limit of a wait from the scenario alone.
+        text = (SCENARIOS / f"{scenario}.xml").read_text().replace("@PAUSE@", str(pause_ms))
+        (self.folder / f"{scenario}.xml").write_text(text)
         (self.folder / "silence.ulaw").write_bytes(SILENCE)
         inside = self.asterisk.root.inside(self.folder)
         password = self.asterisk.passwords.get(self.user, "")
@@ -223,7 +274,6 @@ class Phone:
             "-cp": str(ports.control),
             "-min_rtp_port": str(ports.media),
             "-max_rtp_port": str(ports.last),
-            "-m": "1",
             "-timeout": f"{LIFETIME_SECONDS}s",
             "-message_file": f"{inside}/{prefix}messages.log",
             "-error_file": f"{inside}/{prefix}errors.log",

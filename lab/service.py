@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lab import processes
+from lab.asterisk import Asterisk
 from lab.errors import CommandError, StartError
 from lab.loopback import ask
 
@@ -31,6 +32,14 @@ API_PATH = "/api/v1/voip"
 
 # The child sees none of the caller's settings, only what finds programs and files.
 INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR")
+
+
+def ari_settings(asterisk: Asterisk) -> dict[str, str]:
+    """The settings that let a service lead calls in this Asterisk."""
+    return {
+        "ASTERISK_ARI_URL": f"http://127.0.0.1:{asterisk.ports.http}",
+        "ASTERISK_ARI_PASSWORD": asterisk.passwords["ari"],
+    }
 
 
 class Service:
@@ -142,9 +151,15 @@ class Service:
         noted: list[dict[str, Any]] = self.request("GET", f"/calls/{call_id}/events")
         return noted
 
-    def request(self, method: str, path: str) -> Any:
+    def place(self, *participants: str, call_type: str = "audio") -> dict[str, Any]:
+        """Ask the embedded API for a call and return its record."""
+        body = {"participants": participants, "call_type": call_type}
+        record: dict[str, Any] = self.request("POST", "/calls", body)
+        return record
+
+    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask the embedded API and return its JSON; raises CommandError with its own words."""
-        return ask(self._api_port, method, f"{API_PATH}{path}", {"X-API-Key": API_KEY})
+        return ask(self._api_port, method, f"{API_PATH}{path}", {"X-API-Key": API_KEY}, body)
 
     def command(self, *arguments: str) -> str:
         """Run `fastagi-server` with the same settings and state, and return what it prints."""

@@ -19,7 +19,7 @@ from fastagi_server.ari.system import SystemOperations
 from fastagi_server.origin.transport import OriginTransport
 from fastagi_server.telemetry.measures import Measures
 
-CONNECTIONS = 50
+CONNECTIONS = 10
 """Half of what Asterisk's http.conf lets in (`sessionlimit`), event sockets included."""
 
 MAX_ANSWER_BYTES = 33_554_432

@@ -2,12 +2,16 @@
 
     CallError
     ├── InvalidCallError        the order itself cannot be a call (also a ValueError)
+    ├── InvalidCursorError      the place in a list is none that was given out
+    ├── ConcurrencyExceededError  the caller has as many active calls as he may have
     ├── CallNotFoundError       no call has this id
     ├── CallForbiddenError      the call exists, this identity may not do that with it
-    ├── CallEndedError   the state of the call does not allow it any more
+    ├── CallEndedError          the call has ended
+    ├── CallStateError          the state of the call does not allow it now
     ├── KeyReusedError          an idempotency key came back with another order
     └── PbxError           the call needs the PBX, and the PBX
         ├── PbxUnreachableError     cannot be asked now
+        ├── PbxTooSlowError         was asked and did not answer in time
         └── PbxRefusedError         said no
 
 Each class has a stable `code` for programs; the message is for people and never repeats input.
@@ -24,6 +28,24 @@ class InvalidCallError(CallError, ValueError):
     """The order breaks a limit or names something that cannot be rung."""
 
     code = "invalid_request"
+
+
+class InvalidCursorError(CallError):
+    """The text names no place in a list."""
+
+    code = "invalid_cursor"
+
+    def __init__(self) -> None:
+        super().__init__("The cursor is not one that was given out")
+
+
+class ConcurrencyExceededError(CallError):
+    """The caller has as many active calls as he may have."""
+
+    code = "concurrency_exceeded"
+
+    def __init__(self) -> None:
+        super().__init__("Too many active calls of this user")
 
 
 class CallNotFoundError(CallError):
@@ -50,6 +72,12 @@ class CallEndedError(CallError):
         super().__init__("Call has already ended")
 
 
+class CallStateError(CallError):
+    """The call is not in a state in which this can be done: not answered yet, or no such leg."""
+
+    code = "wrong_state"
+
+
 class KeyReusedError(CallError):
     """The same idempotency key was sent with another order."""
 
@@ -69,6 +97,12 @@ class PbxUnreachableError(PbxError):
     """The PBX cannot be asked now; the same request may succeed later."""
 
     code = "pbx_unreachable"
+
+
+class PbxTooSlowError(PbxError):
+    """The PBX was asked and did not answer in time."""
+
+    code = "pbx_too_slow"
 
 
 class PbxRefusedError(PbxError):

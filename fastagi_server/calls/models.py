@@ -44,7 +44,15 @@ class EventKind(StrEnum):
 
     CREATED = "created"
     ADOPTED = "adopted"
+    RINGING = "ringing"
     ACCEPTED = "accepted"
+    HELD = "held"
+    RESUMED = "resumed"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+    DTMF = "dtmf"
+    PLAYED = "played"
+    TRANSFERRED = "transferred"
     ENDED = "ended"
 
 
@@ -61,7 +69,8 @@ class EndFacts:
     """What the PBX knew when the call ended; None where nobody said.
 
     `hangup_cause` is Q.850 (0..127), `dial_status` Asterisk's DIALSTATUS, the durations are
-    milliseconds, `ended_at` is the PBX's clock.
+    milliseconds, `ended_at` is the PBX's clock. `reason` says, in the log only, why a call ended
+    that no party ended: `lost`, `idle`.
     """
 
     hangup_cause: int | None = None
@@ -69,6 +78,18 @@ class EndFacts:
     ring_ms: int | None = None
     answered_ms: int | None = None
     ended_at: datetime | None = None
+    reason: str | None = None
+
+    def known(self) -> dict[str, str | int]:
+        """What is known, in the words of the call's log."""
+        told = {
+            "hangup_cause": self.hangup_cause,
+            "dial_status": self.dial_status,
+            "ring_ms": self.ring_ms,
+            "answered_ms": self.answered_ms,
+            "reason": self.reason,
+        }
+        return {name: fact for name, fact in told.items() if fact is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +97,8 @@ class Call:
     """One call as SGE sees it.
 
     `start_time` is when the call was created here, not when it was answered. `participants` is
-    what the client wrote; `caller_id` is the identity that created the call.
+    what the client wrote; `caller_id` is the identity that created the call. `quality` is what
+    the PBX measured of the media: whole numbers by name, in the unit that the name ends with.
     """
 
     id: str
@@ -95,6 +117,7 @@ class Call:
     ring_ms: int | None = None
     answered_ms: int | None = None
     channel: ChannelName | None = None
+    quality: Mapping[str, int] | None = None
 
     @property
     def is_active(self) -> bool:

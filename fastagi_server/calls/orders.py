@@ -6,13 +6,15 @@ what a client sends under them is left out.
 
 import hashlib
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 
 from fastagi_server.calls.errors import InvalidCallError
-from fastagi_server.calls.models import CallType, ChannelName
+from fastagi_server.calls.models import Call, CallStatus, CallType, ChannelName
 from fastagi_server.calls.participants import check_participants, is_dial_string
 
 MAX_METADATA_ENTRIES = 64
@@ -71,6 +73,39 @@ class CallOrder:
             ).digest()
         meaning = (self.participants, self.call_type, sorted(self.metadata.items()))
         return hashlib.sha256(orjson.dumps(meaning)).digest()
+
+    def draft(self, caller_id: str, now: datetime) -> Call:
+        """A new call that is what was ordered, with an id of its own."""
+        call_id = str(uuid.uuid4())
+        metadata = {key: value for key, value in self.metadata.items() if key not in OURS}
+        if self.channel is not None:
+            metadata[CHANNEL_ID] = self.channel.unique_id
+        elif self.needs_pbx:
+            metadata[CHANNEL_ID] = leg_id(call_id, 0)
+        return Call(
+            id=call_id,
+            caller_id=caller_id,
+            participants=self.participants,
+            call_type=self.call_type,
+            status=CallStatus.INITIATING,
+            start_time=now,
+            answered_at=None,
+            end_time=None,
+            room_id=None,
+            metadata=metadata,
+            updated_at=now,
+            channel=self.channel,
+        )
+
+
+def leg_id(call_id: str, number: int) -> str:
+    """The id of the channel that is made as a call's `number`-th leg, counted from 0."""
+    return f"sge-{call_id}-{number}"
+
+
+def bridge_id(call_id: str) -> str:
+    """The id of a call's bridge."""
+    return f"sge-{call_id}"
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ TECHNOLOGIES = frozenset(
 list (`Recorder`, `Announcer`, `Snoop`, `ConfBridgeRec`...) is internal."""
 
 _DIAL_STRING = re.compile(r"([A-Za-z0-9]+)/[A-Za-z0-9._@:;+*#/=~%\[\]-]+")
+_OWN_ENDPOINT = re.compile(r"(SIP|PJSIP|IAX2|SCCP|SKINNY|UNISTIM)/[A-Za-z0-9_.-]+", re.IGNORECASE)
 _USER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:+|-]*")
 
 
@@ -53,3 +54,11 @@ def _check(position: int, participant: str) -> None:
 def is_dial_string(participant: str) -> bool:
     """Whether a checked participant names a channel to ring rather than a user."""
     return "/" in participant
+
+
+def rings_outside(participant: str) -> bool:
+    """Whether a checked participant is no telephone of the PBX's own but lies beyond a trunk.
+
+    What is out there costs somebody money: `number@trunk`, `endpoint/sip:...`, a line of DAHDI.
+    """
+    return is_dial_string(participant) and _OWN_ENDPOINT.fullmatch(participant) is None

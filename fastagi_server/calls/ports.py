@@ -1,9 +1,11 @@
 """What this topic needs from the outside; the store and the PBX's wire provide it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fastagi_server.calls.commands import Command
+from fastagi_server.calls.listing import CallQuery, Cursor
 from fastagi_server.calls.models import Call, CallEvent
 
 Decision = Callable[[Call], tuple[Call, CallEvent] | None]
@@ -31,6 +33,13 @@ class CallReader(Protocol):
         """At most `limit` calls that have not ended, newest first; of one party, or of all."""
         ...
 
+    async def page(self, query: CallQuery, after: Cursor | None, limit: int) -> Sequence[Call]:
+        """At most `limit` calls of a list, newest first, from behind `after` on.
+
+        A page that is full may have another one, behind its last call.
+        """
+        ...
+
     async def events(self, call_id: str) -> Sequence[CallEvent]:
         """The log of a call, oldest first; empty when there is no such call."""
         ...
@@ -40,12 +49,20 @@ class CallWriter(Protocol):
     """Changes the records of calls; each method is one transaction."""
 
     async def create(
-        self, call: Call, event: CallEvent, key: IdempotencyKey | None
+        self,
+        call: Call,
+        event: CallEvent,
+        key: IdempotencyKey | None,
+        limit: int | None = None,
+        aliases: Collection[str] = (),
     ) -> tuple[Call, bool]:
         """Record a new call, or find the one that this is a repetition of.
 
         A repetition has the same key, or the same channel. Returns the recorded call and whether
-        it is new. Raises KeyReusedError.
+        it is new. `aliases` are further names that the call is found by as a party's, such as
+        the users behind the participants' dial strings. Raises KeyReusedError, and
+        ConcurrencyExceededError for a new call whose caller has `limit` active calls already that
+        he created (None for no limit), which holds for creations at the same moment too.
         """
         ...
 
@@ -66,8 +83,29 @@ class CallRecords(CallReader, CallWriter, Protocol):
 
 
 class CallControl(Protocol):
-    """Makes the PBX place a call."""
+    """Makes the PBX do what is asked about calls. Every method may raise PbxError."""
 
     async def originate(self, call: Call) -> None:
-        """Ring the participants; the channel's id is the call's. Raises PbxError."""
+        """Ring the participants; after an error nothing of the call is left in the PBX."""
+        ...
+
+    async def accept(self, call: Call, actor: str) -> bool:
+        """Answer a caller whom the PBX keeps ringing; False when there is none to answer.
+
+        The record is written when it returns True.
+        """
+        ...
+
+    async def hang_up(self, call: Call, actor: str) -> bool:
+        """End all channels of a call; False when the PBX does not lead this call.
+
+        The record is written when it returns True.
+        """
+        ...
+
+    async def perform(self, call: Call, command: Command, actor: str, own: frozenset[str]) -> None:
+        """Do something with a call that is under way; `own` are the actor's participants in it.
+
+        Raises CallStateError when the call is not connected or the participant has no channel.
+        """
         ...

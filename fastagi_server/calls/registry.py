@@ -4,27 +4,32 @@ Nothing has an effect before the identity was found to be allowed it. Rights are
 the transaction that makes the change, so that they hold for the state that is changed.
 """
 
-import uuid
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 
 from fastagi_server.calls import transitions
+from fastagi_server.calls.commands import LOGGED, Command, Transfer, logged_facts
 from fastagi_server.calls.errors import (
+    CallEndedError,
     CallForbiddenError,
     CallNotFoundError,
+    CallStateError,
     PbxError,
     PbxUnreachableError,
 )
-from fastagi_server.calls.identity import Identity
-from fastagi_server.calls.models import Call, CallEvent, CallStatus, EndFacts, EventKind
-from fastagi_server.calls.orders import CHANNEL_ID, OURS, CallOrder
+from fastagi_server.calls.journal import utc_now
+from fastagi_server.calls.listing import CallQuery, Cursor
+from fastagi_server.calls.models import Call, CallEvent, EndFacts, EventKind
+from fastagi_server.calls.orders import CallOrder
+from fastagi_server.calls.participants import rings_outside
 from fastagi_server.calls.ports import CallControl, CallRecords, Decision, IdempotencyKey
+from fastagi_server.identities.extensions import Directory, ExtensionTable
+from fastagi_server.identities.identity import Identity
 from fastagi_server.telemetry.measures import Measures
 
-
-def utc_now() -> datetime:
-    """The present moment."""
-    return datetime.now(UTC)
+NOBODY_TOLD = EndFacts()
+NO_DIRECTORY = ExtensionTable({})
 
 
 class CallRegistry:
@@ -32,7 +37,9 @@ class CallRegistry:
 
     `control` is None where no PBX can be asked to ring anybody; calls that exist in the PBX
     already, and calls between users, work without it. Every method raises CallForbiddenError when
-    the identity may not do it, and CallNotFoundError for an id that no call has.
+    the identity may not do it, and CallNotFoundError for an id that no call has. `directory` knows
+    whose a participant's telephone is; a user may have `max_calls` of his own at once, None for
+    no limit.
     """
 
     def __init__(
@@ -41,9 +48,13 @@ class CallRegistry:
         records: CallRecords,
         control: CallControl | None,
         measures: Measures,
+        directory: Directory = NO_DIRECTORY,
+        max_calls: int | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._records = records
+        self._directory = directory
+        self._max_calls = max_calls
         self._control = control
         self._measures = measures
         self._now = now
@@ -52,19 +63,22 @@ class CallRegistry:
         """Create the ordered call, or adopt the channel it names.
 
         Returns the call and whether it is new: a repeated `key`, or a channel that was adopted
-        before, gives the call of the first time. Raises KeyReusedError and PbxError; after a
-        PbxError nothing is left behind.
+        before, gives the call of the first time. Raises KeyReusedError, ConcurrencyExceededError
+        and PbxError; after an error nothing is left behind.
         """
         _require_calling(by)
         if order.channel is not None and not by.is_trusted:
             raise CallForbiddenError("Not authorized to adopt a channel")
+        _require_own_telephones(order.participants, by)
         if order.needs_pbx and self._control is None:
             raise PbxUnreachableError("No PBX is connected that could ring a dial string")
-        call = self._draft(order, by)
+        call = order.draft(by.name, self._now())
         kind = EventKind.CREATED if order.channel is None else EventKind.ADOPTED
         event = CallEvent(kind, call.start_time, by.name, {})
         repeatable = None if key is None else IdempotencyKey(by.name, key, order.fingerprint)
-        recorded, is_new = await self._records.create(call, event, repeatable)
+        limit = None if by.is_trusted else self._max_calls
+        aliases = self._users(order.participants)
+        recorded, is_new = await self._records.create(call, event, repeatable, limit, aliases)
         if is_new:
             if order.needs_pbx and self._control is not None:
                 await self._place(recorded, self._control)
@@ -74,16 +88,23 @@ class CallRegistry:
     async def get(self, call_id: str, by: Identity) -> Call:
         """The call with this id."""
         _require_calling(by)
-        call = await self._records.get(call_id)
-        if call is None:
-            raise CallNotFoundError
-        _require_party(call, by, "User not authorized for this call")
-        return call
+        return await self._find(call_id, by, "User not authorized for this call")
 
     async def active(self, by: Identity, limit: int) -> Sequence[Call]:
         """At most `limit` calls that have not ended, newest first; all of them if trusted."""
         _require_calling(by)
         return await self._records.active(None if by.is_trusted else by.name, limit)
+
+    async def page(
+        self, query: CallQuery, by: Identity, after: Cursor | None, limit: int
+    ) -> Sequence[Call]:
+        """At most `limit` calls of a list, newest first; a user finds those he is a party of."""
+        _require_calling(by)
+        if not by.is_trusted:
+            if query.party not in {None, by.name}:
+                raise CallForbiddenError("Not authorized to list the calls of others")
+            query = replace(query, party=by.name)
+        return await self._records.page(query, after, limit)
 
     async def events(self, call_id: str, by: Identity) -> Sequence[CallEvent]:
         """What happened to the call, oldest first."""
@@ -91,12 +112,19 @@ class CallRegistry:
         return await self._records.events(call_id)
 
     async def accept(self, call_id: str, by: Identity, answered_at: datetime | None) -> Call:
-        """Note that the call was answered, now or when the PBX says. Raises CallEndedError."""
-        _require_calling(by)
+        """Answer the call, or note when the PBX says it was. Raises CallEndedError and PbxError."""
+        call = await self.get(call_id, by)
+        if (
+            self._control is not None
+            and answered_at is None
+            and call.is_active
+            and await self._control.accept(call, by.name)
+        ):
+            return await self.get(call_id, by)
         now = self._now()
 
         def decide(call: Call) -> tuple[Call, CallEvent] | None:
-            _require_party(call, by, "User not authorized for this call")
+            self._require_party(call, by, "User not authorized for this call")
             accepted = transitions.accept(call, answered_at=answered_at or now, now=now)
             if accepted is call:
                 return None
@@ -105,18 +133,58 @@ class CallRegistry:
         return await self._change(call_id, decide)
 
     async def end(self, call_id: str, by: Identity, facts: EndFacts) -> Call:
-        """End the call with what the PBX knew; an ended call stays as it is."""
+        """End the call; an ended call stays as it is. Raises PbxError.
+
+        With facts it is the PBX that says so, and there is nothing left to hang up.
+        """
         _require_calling(by)
+        refusal = "User not authorized to end this call"
+        if self._control is not None and facts == NOBODY_TOLD:
+            call = await self._find(call_id, by, refusal)
+            if call.is_active and await self._control.hang_up(call, by.name):
+                return await self._find(call_id, by, refusal)
         now = self._now()
 
         def decide(call: Call) -> tuple[Call, CallEvent] | None:
-            _require_party(call, by, "User not authorized to end this call")
+            self._require_party(call, by, refusal)
             ended = transitions.end(call, facts, now=now)
             if ended is call:
                 return None
-            return ended, CallEvent(EventKind.ENDED, now, by.name, _known(facts))
+            return ended, CallEvent(EventKind.ENDED, now, by.name, facts.known())
 
         return await self._change(call_id, decide)
+
+    async def command(self, call_id: str, by: Identity, command: Command) -> Call:
+        """Do something with a call under way. Raises CallEndedError, CallStateError, PbxError."""
+        call = await self.get(call_id, by)
+        if isinstance(command, Transfer):
+            _require_own_telephones((command.to,), by)
+        if not call.is_active:
+            raise CallEndedError
+        if self._control is None:
+            raise CallStateError("No PBX leads this call")
+        own = (each for each in call.participants if by.name in self._users((each,)))
+        await self._control.perform(call, command, by.name, frozenset(own))
+        kind = LOGGED.get(type(command))
+        if kind is None:
+            return await self.get(call_id, by)
+        event = CallEvent(kind, self._now(), by.name, logged_facts(command))
+        return await self._change(call_id, lambda call: (call, event))
+
+    async def _find(self, call_id: str, by: Identity, refusal: str) -> Call:
+        call = await self._records.get(call_id)
+        if call is None:
+            raise CallNotFoundError
+        self._require_party(call, by, refusal)
+        return call
+
+    def _require_party(self, call: Call, by: Identity, refusal: str) -> None:
+        if by.is_trusted or by.name == call.caller_id or by.name in self._users(call.participants):
+            return
+        raise CallForbiddenError(refusal)
+
+    def _users(self, participants: Sequence[str]) -> frozenset[str]:
+        return frozenset[str]().union(*map(self._directory.identities_of, participants))
 
     async def _change(self, call_id: str, decide: Decision) -> Call:
         call, event = await self._records.change(call_id, decide)
@@ -131,46 +199,12 @@ class CallRegistry:
             await self._records.discard(call.id)
             raise
 
-    def _draft(self, order: CallOrder, by: Identity) -> Call:
-        call_id = str(uuid.uuid4())
-        now = self._now()
-        metadata = {key: value for key, value in order.metadata.items() if key not in OURS}
-        if order.channel is not None:
-            metadata[CHANNEL_ID] = order.channel.unique_id
-        elif order.needs_pbx:
-            metadata[CHANNEL_ID] = call_id
-        return Call(
-            id=call_id,
-            caller_id=by.name,
-            participants=order.participants,
-            call_type=order.call_type,
-            status=CallStatus.INITIATING,
-            start_time=now,
-            answered_at=None,
-            end_time=None,
-            room_id=None,
-            metadata=metadata,
-            updated_at=now,
-            channel=order.channel,
-        )
+
+def _require_own_telephones(participants: Sequence[str], by: Identity) -> None:
+    if not by.is_trusted and any(map(rings_outside, participants)):
+        raise CallForbiddenError("Not authorized to ring beyond a trunk")
 
 
 def _require_calling(by: Identity) -> None:
     if not by.may_call:
         raise CallForbiddenError("The credential has no scope for calls")
-
-
-def _require_party(call: Call, by: Identity, refusal: str) -> None:
-    if by.is_trusted or by.name == call.caller_id or by.name in call.participants:
-        return
-    raise CallForbiddenError(refusal)
-
-
-def _known(facts: EndFacts) -> dict[str, str | int]:
-    told = {
-        "hangup_cause": facts.hangup_cause,
-        "dial_status": facts.dial_status,
-        "ring_ms": facts.ring_ms,
-        "answered_ms": facts.answered_ms,
-    }
-    return {name: fact for name, fact in told.items() if fact is not None}

@@ -61,6 +61,15 @@ def accept(call: Call, *, answered_at: datetime, now: datetime) -> Call:
     return replace(call, status=status, answered_at=answered_at, updated_at=now)
 
 
+def move(call: Call, trigger: Trigger, *, now: datetime) -> Call:
+    """The call after ring, hold or resume; the same object where that changes nothing.
+
+    What the PBX reports may come late: a trigger that its status does not know is ignored.
+    """
+    status = TABLE.get((call.status, trigger), call.status)
+    return call if status is call.status else replace(call, status=status, updated_at=now)
+
+
 def end(call: Call, facts: EndFacts, *, now: datetime) -> Call:
     """The call ended with these facts; the same object when it was already."""
     if call.status is CallStatus.ENDED:

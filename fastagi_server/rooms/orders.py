@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from fastagi_server.calls.participants import check_participants, is_dial_string
+from fastagi_server.calls.participants import check_participants, is_dial_string, rings_outside
 from fastagi_server.identities.identity import is_name
 from fastagi_server.rooms.errors import InvalidRoomError
 from fastagi_server.rooms.models import RoomSettings
@@ -19,7 +19,6 @@ MAX_PASSWORD_LENGTH = 128
 MAX_TIME_LIMIT_MINUTES = 7 * 24 * 60
 
 _NUMBER = re.compile(r"[0-9]{3}")
-_OWN_ENDPOINT = re.compile(r"(SIP|PJSIP|IAX2|SCCP|SKINNY|UNISTIM)/[A-Za-z0-9_.-]+", re.IGNORECASE)
 _PASSWORD = re.compile(r"[\x20-\x7e]+")
 
 
@@ -92,7 +91,7 @@ class JoinOrder:
     @property
     def rings_outside(self) -> bool:
         """Whether the endpoint is no telephone of the PBX's own but what lies beyond a trunk."""
-        return self.endpoint is not None and _OWN_ENDPOINT.fullmatch(self.endpoint) is None
+        return self.endpoint is not None and rings_outside(self.endpoint)
 
 
 def check_password(password: str) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from lab.asterisk import Asterisk
+from lab.processes import wait_until
 from lab.root import Root
-from lab.service import Service
+from lab.service import Service, ari_settings
 
 # Extensions that only the tests dial. Each ends in a wait, so that the test can look at the
 # variables of a live channel, which ARI knows by its id.
@@ -103,6 +104,12 @@ exten => _X.,1,Answer()
 exten => h,1,AGI(${SGE_AGI}/end?system=${SGE_SYSTEM})
 """
 
+# Where a call goes that is taken out of the service's hands.
+LED_CONTEXTS = """
+[test-elsewhere]
+exten => s,1,Wait(60)
+"""
+
 
 @pytest.fixture(scope="session")
 def lab_root() -> Root:
@@ -146,3 +153,42 @@ def asterisk(shared_asterisk: Asterisk) -> Iterator[Asterisk]:
     assert shared_asterisk.wait_idle(), shared_asterisk.cli("core show channels")
     shared_asterisk.set_global("SGE_FAIL_OPEN", "yes")
     shared_asterisk.set_global("SGE_RING_SECONDS", "30")
+
+
+# A trunk of which the carrier, a phone of the lab, listens beside Asterisk.
+LED = {
+    "SGE_RING_SECONDS": "2",
+    "SGE_DIAL_STRINGS": '{"1500": ["PJSIP/1001", "PJSIP/1004"]}',
+    "SGE_TRUNK": "PJSIP/sky-genesis-trunk",
+    "SGE_OUTBOUND_ALLOW": "0X.",
+    "SGE_OUTBOUND_DENY": "0900X.",
+    "SGE_RATE_LIMIT_PER_MINUTE": "0",
+}
+
+
+@pytest.fixture(scope="module")
+def led_asterisk(lab_root: Root) -> Iterator[Asterisk]:
+    """Run an Asterisk of a test module's own, whose calls a service leads."""
+    with Asterisk.start(
+        variables={"SGE_STASIS": "yes"}, extensions=LED_CONTEXTS, root=lab_root
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def leading_service(led_asterisk: Asterisk) -> Iterator[Service]:
+    """Run the service that leads them."""
+    with Service.start({**ari_settings(led_asterisk), **LED}) as running:
+        running.wait_for_log("link_state", state="up")
+        led_asterisk.set_global("SGE_AGI", running.agi)
+        yield running
+
+
+@pytest.fixture
+def led(led_asterisk: Asterisk, leading_service: Service) -> Iterator[Asterisk]:
+    """Return the Asterisk that the service leads and, afterwards, without a channel left."""
+    yield led_asterisk
+    for channel in led_asterisk.control.channels():
+        led_asterisk.control.hang_up(channel["id"])
+    assert led_asterisk.wait_idle(), led_asterisk.cli("core show channels")
+    assert wait_until(lambda: led_asterisk.control.request("GET", "bridges") == [], 10)

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastagi_server.calls.errors import CallEndedError, InvalidCallError
-from fastagi_server.calls.identity import Identity, Scope
 from fastagi_server.calls.models import Call, CallType, EndFacts
 from fastagi_server.calls.orders import CallOrder
 from fastagi_server.calls.participants import check_participants
 from fastagi_server.calls.registry import CallRegistry
 from fastagi_server.calls.transitions import TABLE, Trigger
+from fastagi_server.identities.identity import Identity, Scope
 from fastagi_server.store.opening import open_store
 from fastagi_server.telemetry.measures import Measures
 

@@ -78,6 +78,8 @@ def test_no_context_is_defined_twice() -> None:
         "[from-trunk]",
         "[sge-not-answered]",
         "[sge-register]",
+        "[sge-hand-over]",
+        "[sge-take-back]",
         "[sge-answered]",
         "[sge-ended]",
     ]
@@ -87,7 +89,11 @@ def test_every_dial_is_filtered() -> None:
     """What Dial is given is made of digits, in each of its places."""
     lines = active_lines("extensions.conf")
     dialled = [line.partition("Dial(PJSIP/")[2].partition(",${SGE_RING")[0] for line in lines]
-    assert [number for number in dialled if number] == ["${FILTER(0-9,${EXTEN})}", "${SGE_USER}"]
+    assert [number for number in dialled if number] == [
+        "${FILTER(0-9,${EXTEN})}",
+        "${FILTER(0-9,${EXTEN})}@${SGE_TRUNK}",
+        "${SGE_USER}",
+    ]
     assert "Set(SGE_USER=${FILTER(0-9,${EXTEN:-4})})" in "\n".join(lines)
 
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from fastagi_server.calls.identity import Identity, Scope
 from fastagi_server.calls.models import Call, CallStatus, CallType
+from fastagi_server.identities.identity import Identity, Scope
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 

@@ -1,24 +1,30 @@
 """Who may do what with calls; the records are a list in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import pytest
 from call_samples import ALICE, BOB, EVE, NOON, SERVICE
+from memory_records import MemoryRecords
 
+from fastagi_server.calls.commands import Command, Hold, SendDtmf, Transfer
 from fastagi_server.calls.errors import (
     CallEndedError,
     CallForbiddenError,
     CallNotFoundError,
+    CallStateError,
     PbxRefusedError,
     PbxUnreachableError,
 )
-from fastagi_server.calls.identity import Identity, Scope
-from fastagi_server.calls.models import Call, CallEvent, CallType, EndFacts
+from fastagi_server.calls.listing import CallQuery
+from fastagi_server.calls.models import Call, CallType, EndFacts
 from fastagi_server.calls.orders import CallOrder
-from fastagi_server.calls.ports import CallControl, Decision, IdempotencyKey
+from fastagi_server.calls.ports import CallControl, IdempotencyKey
 from fastagi_server.calls.registry import CallRegistry, utc_now
+from fastagi_server.identities.extensions import ExtensionTable
+from fastagi_server.identities.identity import Identity, Scope
 from fastagi_server.telemetry.measures import Measures
 
 NOBODY = Identity("nobody", frozenset())
@@ -28,57 +34,13 @@ TO_BOB = CallOrder(("bob",), CallType.AUDIO, {})
 TO_PHONE = CallOrder(("SIP/1001",), CallType.AUDIO, {})
 
 
-class _MemoryRecords:
-    """Records of calls in a dictionary, for one test."""
-
-    def __init__(self) -> None:
-        self.calls: dict[str, Call] = {}
-        self.log: dict[str, list[CallEvent]] = {}
-        self.keys: list[IdempotencyKey | None] = []
-
-    async def get(self, call_id: str) -> Call | None:
-        return self.calls.get(call_id)
-
-    async def active(self, party: str | None, limit: int) -> Sequence[Call]:
-        return [
-            call
-            for call in self.calls.values()
-            if call.is_active and (party is None or party in (call.caller_id, *call.participants))
-        ][:limit]
-
-    async def events(self, call_id: str) -> Sequence[CallEvent]:
-        return self.log[call_id]
-
-    async def create(
-        self, call: Call, event: CallEvent, key: IdempotencyKey | None
-    ) -> tuple[Call, bool]:
-        self.keys.append(key)
-        for known in self.calls.values():
-            if call.channel is not None and known.channel == call.channel:
-                return known, False
-        self.calls[call.id] = call
-        self.log[call.id] = [event]
-        return call, True
-
-    async def change(self, call_id: str, decide: Decision) -> tuple[Call, CallEvent | None]:
-        if call_id not in self.calls:
-            raise CallNotFoundError
-        decision = decide(self.calls[call_id])
-        if decision is None:
-            return self.calls[call_id], None
-        self.calls[call_id], event = decision
-        self.log[call_id].append(event)
-        return decision
-
-    async def discard(self, call_id: str) -> None:
-        del self.calls[call_id]
-
-
 class _Phones:
     """A PBX that rings, or does not."""
 
     def __init__(self, refusal: PbxRefusedError | PbxUnreachableError | None = None) -> None:
         self.rung: list[Call] = []
+        self.hung_up: list[tuple[str, str]] = []
+        self.performed: list[tuple[Command, str, frozenset[str]]] = []
         self._refusal = refusal
 
     async def originate(self, call: Call) -> None:
@@ -86,16 +48,37 @@ class _Phones:
             raise self._refusal
         self.rung.append(call)
 
+    async def accept(self, call: Call, actor: str) -> bool:
+        return False
+
+    async def hang_up(self, call: Call, actor: str) -> bool:
+        if self._refusal is not None:
+            raise self._refusal
+        self.hung_up.append((call.id, actor))
+        return False
+
+    async def perform(self, call: Call, command: Command, actor: str, own: frozenset[str]) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+        self.performed.append((command, actor, own))
+
 
 class _Desk:
     """A registry on records in memory, at noon, with its measures."""
 
-    def __init__(self, control: CallControl | None = None) -> None:
+    def __init__(
+        self, control: CallControl | None = None, users: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.now = NOON
-        self.records = _MemoryRecords()
+        self.records = MemoryRecords()
         self.measures = Measures()
         self.registry = CallRegistry(
-            records=self.records, control=control, measures=self.measures, now=self.tell
+            records=self.records,
+            control=control,
+            measures=self.measures,
+            directory=ExtensionTable(users),
+            max_calls=3,
+            now=self.tell,
         )
 
     def tell(self) -> datetime:
@@ -171,11 +154,11 @@ async def test_dial_string_without_a_pbx() -> None:
 
 
 async def test_dial_string_is_rung() -> None:
-    """The PBX is asked to ring with the call's own id as that of the channel."""
+    """The PBX is asked to ring with the channel's id made of the call's."""
     phones = _Phones()
     call = await _Desk(phones).call(order=TO_PHONE)
     assert phones.rung == [call]
-    assert call.metadata == {"asterisk_channel_id": call.id}
+    assert call.metadata == {"asterisk_channel_id": f"sge-{call.id}-0"}
 
 
 @pytest.mark.parametrize("refusal", [PbxRefusedError("no such endpoint"), PbxUnreachableError()])
@@ -188,6 +171,26 @@ async def test_refused_origination_leaves_nothing(
         await desk.registry.create(TO_PHONE, ALICE, None)
     assert desk.records.calls == {}
     assert desk.measures.calls.values == {}
+
+
+@pytest.mark.parametrize(
+    "dial_string",
+    ["PJSIP/+32470123456@trunk", "PJSIP/1001/sip:900@192.0.2.1", "DAHDI/g1/900", "sip/900@trunk"],
+)
+async def test_only_the_telephone_system_rings_outside(dial_string: str) -> None:
+    """A user rings the PBX's own telephones; what lies beyond a trunk costs somebody money."""
+    phones = _Phones()
+    desk = _Desk(phones)
+    order = CallOrder(("SIP/1001", dial_string), CallType.AUDIO, {})
+    with pytest.raises(CallForbiddenError, match="beyond a trunk"):
+        await desk.registry.create(order, ALICE, None)
+    assert desk.records.calls == {}
+    call = await desk.call(order=TO_PHONE)
+    with pytest.raises(CallForbiddenError, match="beyond a trunk"):
+        await desk.registry.command(call.id, ALICE, Transfer(dial_string))
+    assert phones.performed == []
+    await desk.registry.create(order, SERVICE, None)
+    assert [each.participants for each in phones.rung] == [("SIP/1001",), order.participants]
 
 
 async def test_users_are_not_rung() -> None:
@@ -305,6 +308,96 @@ async def test_lists() -> None:
     assert await desk.registry.active(BOB, 10) == [mine]
     assert await desk.registry.active(OPERATOR, 10) == [mine, other]
     assert await desk.registry.active(SERVICE, 1) == [mine]
+
+
+async def test_a_user_is_limited_and_the_telephone_system_is_not() -> None:
+    """The limit of active calls goes to the records with a user's call, and with no other."""
+    desk = _Desk()
+    await desk.call(ALICE)
+    await desk.registry.create(ADOPTION, SERVICE, None)
+    assert desk.records.limits == [3, None]
+
+
+async def test_whose_telephone_rings_is_a_party() -> None:
+    """The user of a participant's telephone sees, answers and ends the call."""
+    desk = _Desk(_Phones(), {"1001": "bob"})
+    call = await desk.call(order=TO_PHONE)
+    assert desk.records.aliases == [frozenset({"bob"})]
+    assert await desk.registry.get(call.id, BOB) == call
+    assert (await desk.registry.accept(call.id, BOB, None)).status == "connected"
+    with pytest.raises(CallForbiddenError):
+        await desk.registry.get(call.id, EVE)
+
+
+async def test_end_hangs_up() -> None:
+    """Who ends a call has its channels hung up, unless it is the PBX that reports the end."""
+    phones = _Phones()
+    desk = _Desk(phones)
+    first, second = await desk.call(order=TO_PHONE), await desk.call(order=TO_PHONE)
+    await desk.registry.end(first.id, ALICE, EndFacts())
+    await desk.registry.end(first.id, ALICE, EndFacts())
+    await desk.registry.end(second.id, SERVICE, EndFacts(hangup_cause=17))
+    assert phones.hung_up == [(first.id, "alice")]
+
+
+async def test_a_call_that_cannot_be_hung_up_goes_on() -> None:
+    """When the PBX cannot be asked to hang up, the record does not say that it was."""
+    desk = _Desk()
+    call = await desk.call()
+    desk.registry = CallRegistry(
+        records=desk.records, control=_Phones(PbxUnreachableError()), measures=desk.measures
+    )
+    with pytest.raises(PbxUnreachableError):
+        await desk.registry.end(call.id, ALICE, EndFacts())
+    assert desk.records.calls[call.id].status == "initiating"
+
+
+async def test_commands_reach_the_pbx_and_the_log() -> None:
+    """A command goes to the PBX with the asker's own participants; keys pressed are not kept."""
+    phones = _Phones()
+    desk = _Desk(phones, {"1001": "bob"})
+    call = await desk.call(order=TO_PHONE)
+    await desk.registry.command(call.id, BOB, Hold())
+    await desk.registry.command(call.id, ALICE, SendDtmf("12#"))
+    assert phones.performed == [
+        (Hold(), "bob", frozenset({"SIP/1001"})),
+        (SendDtmf("12#"), "alice", frozenset()),
+    ]
+    assert [(event.kind, event.facts) for event in desk.records.log[call.id]] == [
+        ("created", {}),
+        ("dtmf", {"digits": 3}),
+    ]
+
+
+async def test_commands_that_cannot_be() -> None:
+    """A stranger, an ended call, a call without a PBX and a PBX that is away: each is refused."""
+    desk = _Desk()
+    call = await desk.call()
+    with pytest.raises(CallForbiddenError):
+        await desk.registry.command(call.id, EVE, Hold())
+    with pytest.raises(CallStateError):
+        await desk.registry.command(call.id, ALICE, Hold())
+    await desk.registry.end(call.id, ALICE, EndFacts())
+    with pytest.raises(CallEndedError):
+        await desk.registry.command(call.id, ALICE, Hold())
+    away = _Desk(_Phones(PbxUnreachableError()))
+    call = await away.call()
+    with pytest.raises(PbxUnreachableError):
+        await away.registry.command(call.id, ALICE, SendDtmf("1"))
+    assert len(away.records.log[call.id]) == 1
+
+
+async def test_pages() -> None:
+    """A user's page is of his own calls, whatever he asks; a trusted key's is as asked."""
+    desk = _Desk()
+    await desk.registry.page(CallQuery(is_active=False), ALICE, None, 10)
+    await desk.registry.page(CallQuery(party="bob"), SERVICE, None, 10)
+    assert desk.records.queries == [
+        CallQuery(is_active=False, party="alice"),
+        CallQuery(party="bob"),
+    ]
+    with pytest.raises(CallForbiddenError):
+        await desk.registry.page(CallQuery(party="bob"), ALICE, None, 10)
 
 
 def test_clock() -> None:

@@ -1,0 +1,106 @@
+"""What the PBX reports of calls, written into their records.
+
+Reports come late, twice and out of order; what the record's state does not allow is ignored.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from fastagi_server.calls import transitions
+from fastagi_server.calls.errors import CallEndedError, CallNotFoundError
+from fastagi_server.calls.legs import Note
+from fastagi_server.calls.models import Call, CallEvent, EventKind
+from fastagi_server.calls.orders import CallOrder
+from fastagi_server.calls.ports import CallRecords
+from fastagi_server.calls.transitions import Trigger
+from fastagi_server.telemetry.measures import Measures
+
+PBX = "asterisk"
+"""The actor of everything that nobody asked for over the API."""
+
+MAX_ACTIVE = 100_000
+"""Calls that are read at once; more than one Asterisk carries."""
+
+_KINDS = {
+    Trigger.RING: EventKind.RINGING,
+    Trigger.ACCEPT: EventKind.ACCEPTED,
+    Trigger.HOLD: EventKind.HELD,
+    Trigger.RESUME: EventKind.RESUMED,
+    Trigger.END: EventKind.ENDED,
+}
+
+
+def utc_now() -> datetime:
+    """The present moment."""
+    return datetime.now(UTC)
+
+
+class CallJournal:
+    """Writes reports into the records of calls."""
+
+    def __init__(
+        self,
+        *,
+        records: CallRecords,
+        measures: Measures,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._records = records
+        self._measures = measures
+        self._now = now
+
+    async def note(self, call_id: str, note: Note) -> None:
+        """Write one report; one about a call that was discarded, or ended, is ignored."""
+        kind = _KINDS[note.trigger]
+        actor = note.actor or PBX
+
+        def decide(call: Call) -> tuple[Call, CallEvent] | None:
+            changed = _changed(call, note, self._now())
+            if changed is call:
+                return None
+            return changed, CallEvent(kind, note.at, actor, note.facts.known())
+
+        try:
+            _, event = await self._records.change(call_id, decide)
+        except CallNotFoundError:
+            return
+        if event is not None:
+            self._measures.calls.add(kind)
+
+    async def adopt(self, order: CallOrder) -> Call:
+        """The call of the channel that the order names, recorded now unless it was before."""
+        call = order.draft(PBX, self._now())
+        event = CallEvent(EventKind.ADOPTED, call.start_time, PBX, {})
+        recorded, is_new = await self._records.create(call, event, None)
+        if is_new:
+            self._measures.calls.add(EventKind.ADOPTED)
+        return recorded
+
+    async def log(
+        self, call_id: str, kind: EventKind, actor: str, facts: Mapping[str, str | int]
+    ) -> None:
+        """Add a line to the log of a call whose state it does not change."""
+        event = CallEvent(kind, self._now(), actor, facts)
+        await self._records.change(call_id, lambda call: (call, event))
+        self._measures.calls.add(kind)
+
+    async def get(self, call_id: str) -> Call | None:
+        """The record of a call."""
+        return await self._records.get(call_id)
+
+    async def active(self) -> Sequence[Call]:
+        """The records of all calls that have not ended, newest first."""
+        return await self._records.active(None, MAX_ACTIVE)
+
+
+def _changed(call: Call, note: Note, now: datetime) -> Call:
+    match note.trigger:
+        case Trigger.END:
+            return transitions.end(call, note.facts, now=now)
+        case Trigger.ACCEPT:
+            try:
+                return transitions.accept(call, answered_at=note.at, now=now)
+            except CallEndedError:
+                return call
+        case _:
+            return transitions.move(call, note.trigger, now=now)

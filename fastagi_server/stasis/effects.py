@@ -1,0 +1,190 @@
+"""Carries out what a live call orders: in Asterisk over ARI, in its record through the journal."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+
+from fastagi_server.ari.client import AriClient
+from fastagi_server.ari.errors import (
+    AriConflictError,
+    AriError,
+    AriNotFoundError,
+    AriUnreachableError,
+)
+from fastagi_server.calls import legs
+from fastagi_server.calls.causes import Cause
+from fastagi_server.calls.journal import CallJournal
+from fastagi_server.calls.live import LiveCall
+from fastagi_server.calls.orders import bridge_id
+
+TRIES = 3
+"""How often a request is begun that cannot reach Asterisk."""
+
+ENTER_SECONDS = 2.0
+"""How long a channel that was just made may take into its application."""
+
+CALL_ID_VARIABLE = "SGE_CALL_ID"
+"""The channel variable that names the call; ari.conf has it in every event."""
+
+_log = structlog.stdlib.get_logger("calls")
+
+
+class CallEffects:
+    """Carries out effects for one Asterisk; `app` is the application that owns all legs.
+
+    A phone rings for `ring_seconds` at most. Effects of one call are carried out one after
+    another; whoever calls sees to that.
+    """
+
+    def __init__(
+        self, ari: AriClient, journal: CallJournal, *, app: str, ring_seconds: int
+    ) -> None:
+        self._ari = ari
+        self._journal = journal
+        self._app = app
+        self._ring_seconds = ring_seconds
+        self._entering: dict[str, asyncio.Future[None]] = {}
+
+    def entered(self, channel_id: str) -> None:
+        """A channel is in the application now."""
+        waiting = self._entering.get(channel_id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    async def carry_out(self, live: LiveCall, effects: Iterable[legs.Effect]) -> None:
+        """Carry out effects in order, and what follows when one of them fails."""
+        pending = deque(effects)
+        while pending:
+            effect = pending.popleft()
+            try:
+                await _surely(partial(self._carry_out_one, live, effect))
+            except AriError as error:
+                _log.warning(
+                    "effect_failed",
+                    call=live.call_id,
+                    effect=type(effect).__name__,
+                    reason=str(error),
+                )
+                pending.extend(_after_failure(live, effect, error))
+
+    async def dial(self, call_id: str, order: legs.Dial) -> None:
+        """Make a channel and ring it; after an AriError there is no such channel."""
+        try:
+            await self._dial(call_id, order)
+        except AriError:
+            await self._remove(order.channel_id)
+            raise
+
+    async def watch(self, channel_id: str) -> None:
+        """Have the events of a channel to its very end, which has the true hang-up cause."""
+        await self._ari.subscribe(self._app, f"channel:{channel_id}")
+
+    async def _carry_out_one(self, live: LiveCall, effect: legs.Effect) -> None:
+        match effect:
+            case legs.Note():
+                await self._journal.note(live.call_id, effect)
+            case legs.Dial():
+                await self._dial_unless_over(live, effect)
+            case legs.OpenBridge():
+                await self._open_bridge(live.call_id)
+            case legs.Join(channel_id):
+                await self._ari.add_to_bridge(bridge_id(live.call_id), channel_id)
+            case legs.HangUp(channel_id, cause):
+                await self._ari.hang_up(channel_id, cause=cause)
+            case legs.CloseBridge():
+                await self._ari.destroy_bridge(bridge_id(live.call_id))
+            case _:
+                await self._signal(effect)
+
+    async def _signal(
+        self, effect: legs.Answer | legs.Ring | legs.StopRinging | legs.Park | legs.Unpark
+    ) -> None:
+        ari = self._ari
+        match effect:
+            case legs.Answer(channel_id):
+                await ari.answer(channel_id)
+            case legs.Ring(channel_id):
+                await ari.ring(channel_id)
+            case legs.StopRinging(channel_id):
+                await ari.ring_stop(channel_id)
+            case legs.Park(channel_id):
+                await ari.start_music(channel_id)
+                await ari.mute(channel_id)
+            case legs.Unpark(channel_id):
+                await ari.stop_music(channel_id)
+                await ari.unmute(channel_id)
+
+    async def _dial_unless_over(self, live: LiveCall, order: legs.Dial) -> None:
+        if live.is_ended:
+            raise AriNotFoundError(404, "the call ended before this leg was made")
+        await self.dial(live.call_id, order)
+
+    async def _dial(self, call_id: str, order: legs.Dial) -> None:
+        ari, channel_id = self._ari, order.channel_id
+        entering = self._entering[channel_id] = asyncio.get_running_loop().create_future()
+        variables = {CALL_ID_VARIABLE: call_id}
+        if order.announces:
+            variables["CONNECTEDLINE(num,i)"] = order.announces.partition("/")[2].partition("@")[0]
+        try:
+            create = partial(
+                ari.create_channel,
+                order.endpoint,
+                app=self._app,
+                channel_id=channel_id,
+                originator=order.caller_id or "",
+                variables=variables,
+            )
+            await _surely(create)
+            # Before it rings: a phone that refuses at once would be gone without its cause.
+            await _surely(partial(self.watch, channel_id))
+            async with asyncio.timeout(ENTER_SECONDS):
+                await entering
+            if order.is_joined:
+                await _surely(partial(ari.add_to_bridge, bridge_id(call_id), channel_id))
+            caller, seconds = order.caller_id or "", self._ring_seconds
+            await _surely(partial(ari.dial, channel_id, caller=caller, timeout=seconds))
+        except TimeoutError:
+            raise AriConflictError(409, "the channel did not enter its application") from None
+        finally:
+            del self._entering[channel_id]
+
+    async def _open_bridge(self, call_id: str) -> None:
+        try:
+            await self._ari.create_bridge(bridge_id(call_id), name=call_id)
+        except AriConflictError:
+            return  # ours from before a restart
+
+    async def _remove(self, channel_id: str) -> None:
+        try:
+            await self._ari.hang_up(channel_id)
+        except AriError as error:
+            _log.warning("channel_left_behind", channel=channel_id, reason=str(error))
+
+
+async def _surely(ask: Callable[[], Awaitable[object]]) -> None:
+    """Ask again what was never sent: Asterisk lets few connections wait to be accepted at once."""
+    for _ in range(TRIES - 1):
+        try:
+            await ask()
+        except AriUnreachableError:
+            continue
+        return
+    await ask()
+
+
+def _after_failure(live: LiveCall, effect: legs.Effect, error: AriError) -> list[legs.Effect]:
+    """What a failed effect means; a channel that is gone reports that by itself."""
+    now = datetime.now(UTC)
+    match effect:
+        case legs.Dial(channel_id):
+            return live.gone(channel_id, Cause.ABSENT, now)
+        case legs.Answer() | legs.Join() | legs.OpenBridge():
+            if isinstance(error, AriNotFoundError):
+                return []
+            return live.end(now, Cause.FAILURE)
+        case _:
+            return []

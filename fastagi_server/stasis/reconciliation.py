@@ -1,0 +1,211 @@
+"""Makes the live calls agree with Asterisk after every gap in its events.
+
+Whatever happened meanwhile, to Asterisk or to us: who is still there is led on, what is gone is
+recorded as ended with the reason `lost`, and nothing that we made is left behind.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from fastagi_server.ari.client import AriClient
+from fastagi_server.ari.errors import AriError
+from fastagi_server.ari.events import StasisStart
+from fastagi_server.ari.models import Channel
+from fastagi_server.ari.reading import part, text
+from fastagi_server.calls.journal import CallJournal
+from fastagi_server.calls.legs import Leg, LegState, Note
+from fastagi_server.calls.live import LiveCall
+from fastagi_server.calls.models import Call, CallType, EndFacts
+from fastagi_server.calls.orders import bridge_id, leg_id
+from fastagi_server.calls.participants import is_dial_string
+from fastagi_server.calls.transitions import Trigger
+from fastagi_server.stasis.effects import CallEffects
+from fastagi_server.stasis.endpoints import Endpoints
+from fastagi_server.stasis.reception import Application
+from fastagi_server.stasis.switchboard import Switchboard
+
+_OURS = re.compile(r"sge-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:-([0-9]{1,4}))?")
+"""Ids of our bridges and channels: the call's, and the leg's number."""
+
+_STATES = {"Up": LegState.UP, "Ringing": LegState.RINGING, "Ring": LegState.RINGING}
+
+_log = structlog.stdlib.get_logger("calls")
+
+
+class Reconciliation:
+    """Compares records, live calls and Asterisk, and puts right what differs."""
+
+    def __init__(
+        self,
+        ari: AriClient,
+        journal: CallJournal,
+        effects: CallEffects,
+        switchboard: Switchboard,
+        endpoints: Endpoints,
+        *,
+        applications: Mapping[str, Application],
+    ) -> None:
+        self._applications = applications
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ari = ari
+        self._journal = journal
+        self._effects = effects
+        self._switchboard = switchboard
+        self._endpoints = endpoints
+
+    async def reconcile(self) -> None:
+        """Put everything right; for `on_connected` of the link. Raises AriError, StoreError."""
+        records = await self._journal.active()
+        channels = {channel.id: channel for channel in await self._ari.channels()}
+        bridges = {
+            bridge.id: bridge.channels
+            for bridge in await self._ari.bridges()
+            if _OURS.fullmatch(bridge.id) is not None
+        }
+        legs = _legs_by_call(channels.values())
+        led = {live.call_id for live in self._switchboard.calls}
+        for call in records:
+            if call.id not in led:
+                await self._take_over(call, legs.get(call.id, {}), channels, bridges)
+        self._switchboard.is_linked = True
+        present = {channel.id: _state(channel) for channel in channels.values()}
+        now = datetime.now(UTC)
+        for live in self._switchboard.calls:
+            carry_out = await self._switchboard.prepare(
+                live.call_id, lambda live: live.take_stock(present, now)
+            )
+            if carry_out is not None:
+                self._later(carry_out())
+        await self._remove_orphans(channels, bridges)
+        self._welcome_again(channels.values(), now)
+
+    async def close(self) -> None:
+        """Stop at once what is still being put right."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _later(self, work: Awaitable[None]) -> None:
+        """Do what waits for events: none come before `reconcile` has returned."""
+        task = asyncio.create_task(self._do(work), name="call-reconciliation")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _do(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - one call's trouble is not the others'
+            _log.exception("call_not_put_right")
+
+    async def _take_over(
+        self,
+        call: Call,
+        made: Mapping[int, Channel],
+        channels: Mapping[str, Channel],
+        bridges: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Lead a call on that was begun before we started."""
+        caller = channels.get(call.channel.unique_id) if call.channel is not None else None
+        if not made and (caller is None or caller.app_name != "Stasis"):
+            if call.channel is None and any(map(is_dial_string, call.participants)):
+                await self._note_lost(call)
+            return
+        live = LiveCall(
+            call.id,
+            self._legs(call, made),
+            is_conference=call.call_type is CallType.CONFERENCE,
+        )
+        live.connected_at = call.answered_at
+        joined = bridges.get(bridge_id(call.id))
+        live.has_bridge = joined is not None
+        for leg in live.legs:
+            leg.is_joined = leg.channel_id in (joined or ())
+            if leg.channel_id in channels:
+                await self._effects.watch(leg.channel_id)
+        self._switchboard.add(live)
+        _log.info("call_taken_over", call=call.id, legs=len(live.legs))
+
+    def _legs(self, call: Call, made: Mapping[int, Channel]) -> list[Leg]:
+        if call.channel is not None:
+            first = Leg(call.channel.unique_id, state=LegState.RINGING)
+            return [first, *(_found(number, made) for number in sorted(made))]
+        rung = [each for each in call.participants if is_dial_string(each)]
+        planned = [self._planned(call, number, each, made) for number, each in enumerate(rung)]
+        return planned + [_found(number, made) for number in sorted(made) if number >= len(rung)]
+
+    def _planned(
+        self, call: Call, number: int, participant: str, made: Mapping[int, Channel]
+    ) -> Leg:
+        if number in made:
+            state = LegState.DIALLING
+        elif call.answered_at is None and set(made) == {0}:
+            state = LegState.WAITING
+        else:
+            state = LegState.GONE
+        endpoint = self._endpoints.of_dial_string(participant)
+        return Leg(leg_id(call.id, number), endpoint, participant, state)
+
+    async def _note_lost(self, call: Call) -> None:
+        now = datetime.now(UTC)
+        facts = EndFacts(ended_at=now, reason="lost")
+        await self._journal.note(call.id, Note(Trigger.END, now, facts))
+
+    async def _remove_orphans(
+        self, channels: Mapping[str, Channel], bridges: Iterable[str]
+    ) -> None:
+        """End channels and bridges that we made for calls that are over."""
+        led = {live.call_id for live in self._switchboard.calls}
+        for name in (*channels, *bridges):
+            found = _OURS.fullmatch(name)
+            if found is None or found[1] in led:
+                continue
+            _log.warning("orphan_removed", name=name)
+            try:
+                if found[2] is None:
+                    await self._ari.destroy_bridge(name)
+                else:
+                    await self._ari.hang_up(name)
+            except AriError as error:
+                _log.warning("orphan_left", name=name, reason=str(error))
+
+    def _welcome_again(self, channels: Iterable[Channel], now: datetime) -> None:
+        """Serve callers who came in while nobody was told: their event does not come again."""
+        for channel in channels:
+            application, arguments = _stasis_arguments(channel)
+            enter = self._applications.get(application)
+            if enter is None or _OURS.fullmatch(channel.id) is not None:
+                continue
+            if self._switchboard.call_of(channel.id) is None:
+                self._later(enter(StasisStart(now, application, channel, arguments, None)))
+
+
+def _stasis_arguments(channel: Channel) -> tuple[str, tuple[str, ...]]:
+    """The application that a channel is in, and what it came with; empty when in none."""
+    dialplan = part(channel.raw, "dialplan")
+    if text(dialplan, "app_name") != "Stasis":
+        return "", ()
+    application, *arguments = text(dialplan, "app_data").split(",")
+    return application, tuple(arguments)
+
+
+def _legs_by_call(channels: Iterable[Channel]) -> dict[str, dict[int, Channel]]:
+    legs: dict[str, dict[int, Channel]] = {}
+    for channel in channels:
+        found = _OURS.fullmatch(channel.id)
+        if found is not None and found[2] is not None:
+            legs.setdefault(found[1], {})[int(found[2])] = channel
+    return legs
+
+
+def _found(number: int, made: Mapping[int, Channel]) -> Leg:
+    channel = made[number]
+    endpoint = channel.name.rpartition("-")[0]
+    return Leg(channel.id, endpoint, endpoint, _state(channel))
+
+
+def _state(channel: Channel) -> LegState:
+    return _STATES.get(channel.state, LegState.DIALLING)

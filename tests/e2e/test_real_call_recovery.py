@@ -1,0 +1,152 @@
+"""What becomes of calls when the service, Asterisk or the socket between them goes away."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from led_calls import WAIT_SECONDS, all_talk, causes, end_of, kinds, legs, wait_for_status
+
+from lab.asterisk import Asterisk
+from lab.errors import CommandError
+from lab.phones import Phone
+from lab.processes import wait_until
+from lab.root import Root
+from lab.service import Service, ari_settings
+
+pytestmark = pytest.mark.asterisk
+
+AT_ONCE = 100
+
+
+@pytest.fixture
+def service(led_asterisk: Asterisk, lab_root: Root) -> Iterator[Service]:
+    """A service of the test's own, which may be killed."""
+    settings = {**ari_settings(led_asterisk), "SGE_RATE_LIMIT_PER_MINUTE": "0"}
+    with Service.start(settings) as running:
+        running.wait_for_log("link_state", state="up")
+        led_asterisk.set_global("SGE_AGI", running.agi)
+        yield running
+        for channel in led_asterisk.control.channels():
+            led_asterisk.control.hang_up(channel["id"])
+        assert led_asterisk.wait_idle()
+        assert wait_until(lambda: led_asterisk.control.request("GET", "bridges") == [], 10)
+
+
+def start_again(service: Service) -> None:
+    """Start the service that was killed, and wait until it leads calls."""
+    service.start_again()
+    service.wait_for_log("link_state", state="up")
+
+
+def test_the_service_is_killed_in_mid_call(led_asterisk: Asterisk, service: Service) -> None:
+    """They go on talking; its successor leads both calls on and records their true ends."""
+    first, second = Phone.talking(led_asterisk, "1001"), Phone.answering(led_asterisk, "1002")
+    with first, second:
+        call = service.place("SIP/1001", "SIP/1002")
+        wait_for_status(service, call["id"], "connected")
+        service.kill()
+        assert all_talk(led_asterisk, call)
+        start_again(service)
+        assert service.call(call["id"])["status"] == "connected"
+        service.request("POST", f"/calls/{call['id']}/hold")
+        service.request("POST", f"/calls/{call['id']}/unhold")
+        led_asterisk.control.hang_up(legs(led_asterisk, call)[0])
+        assert second.wait(), second.explain()
+    assert end_of(service, call["id"]) == ("ended", 16, "ANSWER")
+    assert kinds(service, call["id"])[-3:] == ["held", "resumed", "ended"]
+    assert causes(second) == {16}
+
+
+def test_an_arrived_call_survives_the_service(led_asterisk: Asterisk, service: Service) -> None:
+    """The same for a call that came by the dialplan."""
+    callee = Phone.talking(led_asterisk, "1001")
+    with callee, Phone.calling(led_asterisk, "1002", "1001") as caller:
+        assert wait_until(lambda: bool(service.calls()), WAIT_SECONDS)
+        (call,) = service.calls()
+        wait_for_status(service, call["id"], "connected")
+        service.kill()
+        start_again(service)
+        assert service.call(call["id"])["status"] == "connected"
+        service.request("POST", f"/calls/{call['id']}/end")
+        assert caller.wait(), caller.explain()
+        assert callee.wait(), callee.explain()
+    assert end_of(service, call["id"]) == ("ended", 16, "ANSWER")
+
+
+def test_a_phone_hangs_up_while_the_service_is_away(
+    led_asterisk: Asterisk, service: Service
+) -> None:
+    """The other one is hung up when it is back, and the record says that the end was not seen."""
+    first = Phone.talking(led_asterisk, "1001")
+    with first, Phone.answering(led_asterisk, "1002", hang_up_after_ms=1000) as second:
+        call = service.place("SIP/1001", "SIP/1002")
+        wait_for_status(service, call["id"], "connected")
+        service.kill()
+        assert second.wait(), second.explain()
+        start_again(service)
+        assert first.wait(), first.explain()
+    wait_for_status(service, call["id"], "ended")
+    assert service.events(call["id"])[-1]["facts"] == {"reason": "lost"}
+
+
+def test_calls_without_the_service(led_asterisk: Asterisk, service: Service) -> None:
+    """The dialplan dials by itself: no call dies because we are down."""
+    service.kill()
+    callee = Phone.answering(led_asterisk, "1001", ring_ms=200)
+    with callee, Phone.calling(led_asterisk, "1002", "1001", hang_up_after_ms=300) as caller:
+        assert caller.wait(), caller.explain()
+        assert callee.wait(), callee.explain()
+    assert caller.statuses() == [401, 100, 180, 200, 200]
+    service.start_again()
+
+
+def test_the_socket_is_cut_in_mid_call(led_asterisk: Asterisk, service: Service) -> None:
+    """The call goes on, and its end is seen on the next socket."""
+    first, second = Phone.talking(led_asterisk, "1001"), Phone.answering(led_asterisk, "1002")
+    with first, second:
+        call = service.place("SIP/1001", "SIP/1002")
+        wait_for_status(service, call["id"], "connected")
+        led_asterisk.cli("ari shutdown websocket sessions")
+        service.wait_for_log("link_state", 2, state="up")
+        assert service.call(call["id"])["status"] == "connected"
+        led_asterisk.control.hang_up(legs(led_asterisk, call)[1])
+        assert first.wait(), first.explain()
+    assert end_of(service, call["id"]) == ("ended", 16, "ANSWER")
+
+
+def test_many_calls_at_once(led_asterisk: Asterisk, service: Service) -> None:
+    """A hundred calls are placed together, connected, told apart, and all ended."""
+    first = Phone.answering_many(led_asterisk, "1001", AT_ONCE)
+    with first, Phone.answering_many(led_asterisk, "1002", AT_ONCE) as second:
+        with ThreadPoolExecutor(20) as askers:
+            both = ["SIP/1001"] * AT_ONCE, ["SIP/1002"] * AT_ONCE
+            placed = list(askers.map(service.place, *both))
+            for call in placed:
+                wait_for_status(service, call["id"], "connected")
+            assert len(led_asterisk.control.request("GET", "bridges")) == AT_ONCE
+            ends = [f"/calls/{call['id']}/end" for call in placed]
+            list(askers.map(service.request, ["POST"] * AT_ONCE, ends))
+        assert first.wait(), first.explain()
+        assert second.wait(), second.explain()
+    assert {end_of(service, call["id"]) for call in placed} == {("ended", 16, "ANSWER")}
+    assert led_asterisk.wait_idle()
+    assert service.calls() == []
+
+
+def test_asterisk_is_restarted_in_mid_call(led_asterisk: Asterisk, service: Service) -> None:
+    """It hangs up and the call has ended; the next one is placed as if nothing had been."""
+    first, second = Phone.talking(led_asterisk, "1001"), Phone.answering(led_asterisk, "1002")
+    with first, second:
+        call = service.place("SIP/1001", "SIP/1002")
+        wait_for_status(service, call["id"], "connected")
+        before = len(led_asterisk.log())
+        with suppress(CommandError):  # nobody is left to answer
+            led_asterisk.cli("core restart now")
+        led_asterisk.wait_for_log("Asterisk Ready", seconds=30, after=before)
+        wait_for_status(service, call["id"], "ended")
+    service.wait_for_log("link_state", 2, state="up")
+    with Phone.answering(led_asterisk, "1001", hang_up_after_ms=200) as phone:
+        again = service.place("SIP/1001")
+        assert phone.wait(), phone.explain()
+    assert end_of(service, again["id"]) == ("ended", 16, "ANSWER")
