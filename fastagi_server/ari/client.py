@@ -20,7 +20,8 @@ from fastagi_server.origin.transport import OriginTransport
 from fastagi_server.telemetry.measures import Measures
 
 CONNECTIONS = 10
-"""Half of what Asterisk's http.conf lets in (`sessionlimit`), event sockets included."""
+"""No more than Asterisk's listening socket keeps waiting at once: a burst beyond it loses its first
+packets, and with them a second. Its http.conf lets in 100 (`sessionlimit`)."""
 
 MAX_ANSWER_BYTES = 33_554_432
 """A list of some 50,000 channels."""
