@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from fastagi_server.api.application import create_app
 from fastagi_server.api.bodies import CallBody, ErrorBody
+from fastagi_server.calls.commands import Command
 from fastagi_server.calls.errors import PbxRefusedError
 from fastagi_server.calls.models import Call
 from fastagi_server.store.opening import Store
@@ -297,6 +298,15 @@ class _BusyPbx:
 
     async def originate(self, call: Call) -> None:
         raise PbxRefusedError("The PBX has no such endpoint")
+
+    async def accept(self, call: Call, actor: str) -> bool:
+        return False
+
+    async def hang_up(self, call: Call, actor: str) -> bool:
+        return False
+
+    async def perform(self, call: Call, command: Command, actor: str, own: frozenset[str]) -> None:
+        raise PbxRefusedError("The PBX leads no call")
 
 
 async def test_refused_origination(store: Store) -> None:
