@@ -17,6 +17,7 @@ from fastagi_server.settings import Settings
 from fastagi_server.sge.address import normalise_base_url
 from fastagi_server.sge.credentials import open_credentials
 from fastagi_server.sge.errors import SgeError
+from fastagi_server.stasis.outbound import pattern_of
 
 MASK = "********"
 
@@ -43,6 +44,7 @@ def find_faults(settings: Settings) -> list[str]:
         *_api_faults(settings),
         *_folder_faults(settings),
         *_access_faults(settings),
+        *_outbound_faults(settings),
     ]
 
 
@@ -64,6 +66,15 @@ def _exposure_doubts(settings: Settings) -> Iterator[str]:
         yield "FASTAGI_API_HOST is beyond loopback, but there is no FASTAGI_API_TLS_CERT_FILE"
     if settings.takes_tokens and not (settings.sge_jwt_audience and settings.sge_jwt_issuer):
         yield "tokens of any audience or issuer are good: set SGE_JWT_AUDIENCE and SGE_JWT_ISSUER"
+
+
+def _outbound_faults(settings: Settings) -> Iterator[str]:
+    for name in ("sge_outbound_allow", "sge_outbound_deny"):
+        for text in getattr(settings, name):
+            try:
+                pattern_of(text)
+            except ValueError as error:
+                yield f"{name.upper()}: {error}"
 
 
 def _address_faults(settings: Settings, admission: Admission) -> Iterator[str]:

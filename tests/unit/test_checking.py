@@ -73,6 +73,8 @@ def test_nothing_wrong(tmp_path: Path) -> None:
         ({"sge_api_url": "api.example"}, "SGE: the SGE API URL must begin with http"),
         ({"sge_api_key": "a b"}, "SGE: a credential must be visible ASCII"),
         ({"sge_api_key_file": "/nonexistent"}, "SGE: /nonexistent: No such file or directory"),
+        ({"sge_outbound_allow": "0X.,abc("}, "SGE_OUTBOUND_ALLOW: 'abc(' is no pattern"),
+        ({"sge_outbound_deny": "-"}, "SGE_OUTBOUND_DENY: '-' is no pattern"),
     ],
 )
 def test_faults(tmp_path: Path, given: dict[str, object], fault: str) -> None:
