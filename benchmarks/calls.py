@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.busy_phone import BusyPhone
+from benchmarks.isolation import ROOT
 from benchmarks.load import ratio
 from benchmarks.processes import BenchmarkError
 from benchmarks.report import Bar, Section
@@ -31,6 +32,9 @@ IDLE_SECONDS = 10.0
 LINK_SECONDS = 15.0
 
 _OURS, _BARE = "POST /calls", "bare script"
+PACKAGE = {"PYTHONPATH": str(ROOT)}
+"""The benchmark's own environment has what the service needs, but not the service."""
+
 _APP = "bench"
 
 Place = Callable[[str], None]
@@ -122,7 +126,7 @@ class _Stage:
 def _stage() -> Generator[_Stage]:
     with (
         Asterisk.start() as asterisk,
-        Service.start(ari_settings(asterisk)) as service,
+        Service.start(ari_settings(asterisk) | PACKAGE) as service,
         BusyPhone() as phone,
         httpx.Client(base_url=service.api, headers={"X-API-Key": API_KEY}, trust_env=False) as api,
         httpx.Client(

@@ -139,10 +139,10 @@ class CallEffects:
                 variables=variables,
             )
             await _surely(create)
-            # Before it rings: a phone that refuses at once would be gone without its cause.
-            await _surely(partial(self.watch, channel_id))
+            # Both before it rings: it cannot be dialled until it is in the application, and a phone
+            # that refuses at once would be gone without its cause.
             async with asyncio.timeout(ENTER_SECONDS):
-                await entering
+                await asyncio.gather(_surely(partial(self.watch, channel_id)), entering)
             if order.is_joined:
                 await _surely(partial(ari.add_to_bridge, bridge_id(call_id), channel_id))
             caller, seconds = order.caller_id or "", self._ring_seconds

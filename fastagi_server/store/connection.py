@@ -46,7 +46,9 @@ class _Prepared:
     def read(self, row: Sequence[Any]) -> list[Any]:
         decoded = list(row)
         for position, decode in self.columns:
-            decoded[position] = decode(decoded[position])
+            value = decoded[position]
+            if value is not None:
+                decoded[position] = decode(value)
         return decoded
 
 

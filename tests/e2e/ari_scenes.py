@@ -6,7 +6,13 @@ from contextlib import suppress
 from ari_stage import APPS, Stage, outcome
 
 from fastagi_server.ari.errors import AriError
-from fastagi_server.ari.events import ChannelDestroyed, ChannelEnteredBridge, StasisEnd, StasisStart
+from fastagi_server.ari.events import (
+    ChannelDestroyed,
+    ChannelEnteredBridge,
+    ChannelLeftBridge,
+    StasisEnd,
+    StasisStart,
+)
 from fastagi_server.testing.ari.world import PhoneState
 
 Told = dict[str, list[str]]
@@ -140,6 +146,7 @@ async def two_meet(stage: Stage) -> Told:
     await watcher.until(lambda e: isinstance(e, ChannelEnteredBridge) and e.bridge.id == "second")
     results = [await outcome(client.remove_from_bridge("first", "two")) for _ in range(2)]
     await client.destroy_bridge("second")
+    await watcher.until(lambda e: isinstance(e, ChannelLeftBridge) and e.bridge.id == "second")
     for channel_id in ("one", "two"):
         await client.hang_up(channel_id)
         await watcher.kind(ChannelDestroyed, channel_id)
