@@ -5,6 +5,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
+from fastagi_server.settings.forms import check_one_of
+
 
 class AccessSettings(BaseModel):
     """Who is let in, to what and how often. Names and sources are those of `Settings`."""
@@ -71,8 +73,7 @@ class AccessSettings(BaseModel):
 
     @model_validator(mode="after")
     def _check_trust(self) -> Self:
-        if self.sge_jwt_secret_file and self.sge_jwt_secret.get_secret_value():
-            raise ValueError("give SGE_JWT_SECRET or SGE_JWT_SECRET_FILE, not both")
+        check_one_of(self.sge_jwt_secret, self.sge_jwt_secret_file, "SGE_JWT_SECRET")
         if (self.fastagi_api_tls_cert_file is None) != (self.fastagi_api_tls_key_file is None):
             raise ValueError("FASTAGI_API_TLS_CERT_FILE and FASTAGI_API_TLS_KEY_FILE go together")
         if self.fastagi_api_tls_client_auth != "none" and not (
