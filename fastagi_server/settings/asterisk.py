@@ -50,6 +50,38 @@ class AsteriskSettings(BaseModel):
         " event socket, with the user and password above; empty connects to Asterisk instead",
     )
 
+    asterisk_ami_host: str = Field(
+        "", description="Host of Asterisk's manager interface; empty supervises nothing"
+    )
+    asterisk_ami_port: int = Field(
+        5038, ge=1, le=65535, description="Port of Asterisk's manager interface"
+    )
+    asterisk_ami_username: str = Field(
+        "sky-genesis", pattern=r"^[^\r\n]+$", description="User of manager.conf"
+    )
+    asterisk_ami_secret: SecretStr = Field(
+        SecretStr(""), description="Secret of the user of manager.conf"
+    )
+    asterisk_ami_secret_file: Path | None = Field(
+        None, description="File that holds the secret of the user of manager.conf"
+    )
+    asterisk_ami_tls: bool = Field(
+        False, description="Speak TLS with the manager interface (`tlsenable` in manager.conf)"
+    )
+    asterisk_ami_ca_file: Path | None = Field(
+        None, description="CA certificates (PEM) that the manager's certificate is checked against"
+    )
+
+    @model_validator(mode="after")
+    def _check_ami(self) -> Self:
+        secret, file = self.asterisk_ami_secret, self.asterisk_ami_secret_file
+        check_one_of(secret, file, "ASTERISK_AMI_SECRET")
+        if self.asterisk_ami_host and file is None and not is_given(secret):
+            raise ValueError("ASTERISK_AMI_HOST needs ASTERISK_AMI_SECRET or its file")
+        if self.asterisk_ami_ca_file is not None and not self.asterisk_ami_tls:
+            raise ValueError("ASTERISK_AMI_CA_FILE needs ASTERISK_AMI_TLS")
+        return self
+
     @model_validator(mode="after")
     def _check_ari(self) -> Self:
         password, file = self.asterisk_ari_password, self.asterisk_ari_password_file
@@ -76,4 +108,11 @@ class AsteriskSettings(BaseModel):
         """The password for ARI, read from its file if one is named. Raises `SettingsError`."""
         return read_secret(
             self.asterisk_ari_password, self.asterisk_ari_password_file, "ASTERISK_ARI_PASSWORD"
+        )
+
+    @property
+    def ami_secret(self) -> str:
+        """The secret for AMI, read from its file if one is named. Raises `SettingsError`."""
+        return read_secret(
+            self.asterisk_ami_secret, self.asterisk_ami_secret_file, "ASTERISK_AMI_SECRET"
         )

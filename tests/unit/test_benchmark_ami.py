@@ -1,0 +1,47 @@
+"""The recorded call that the reading of manager events is measured with."""
+
+from datetime import UTC, datetime
+
+from benchmarks.recorded_call import messages, renamed, stamped, stream
+from fastagi_server.ami import events
+from fastagi_server.ami.decoding import read_event
+from fastagi_server.ami.events import Event
+
+RECEIVED = datetime(2030, 1, 2, tzinfo=UTC)
+
+
+def read(call: bytes) -> list[Event]:
+    """The events of a call that have a class."""
+    found = (read_event(message, RECEIVED) for message in call.split(b"\r\n\r\n"))
+    return [event for event in found if event is not None]
+
+
+def ids(call: bytes) -> set[str]:
+    """The unique ids of its channels."""
+    return {
+        event.channel.unique_id for event in read(call) if isinstance(event, events.ChannelEvent)
+    }
+
+
+def test_a_recorded_call_is_a_whole_one() -> None:
+    """Two phones that begin, are joined, and end."""
+    story = [type(event).__name__ for event in read(b"\r\n\r\n".join(messages(chosen=True)))]
+    assert len(messages(chosen=True)) == len(story) == 20
+    assert len(messages(chosen=False)) == 162
+    for kind, times in (("Newchannel", 2), ("BridgeEnter", 2), ("DialEnd", 1), ("Hangup", 2)):
+        assert story.count(kind) == times
+
+
+def test_each_call_of_a_stream_has_ids_of_its_own() -> None:
+    """And otherwise the same events."""
+    first, second = stream(2, chosen=True)
+    assert len(ids(first)) == 2
+    assert ids(first) & ids(second) == set()
+    assert [type(event) for event in read(first)] == [type(event) for event in read(second)]
+
+
+def test_a_call_can_be_given_another_time() -> None:
+    """All of it happens then."""
+    (call,) = stream(1, chosen=True)
+    times = {event.at for event in read(stamped(renamed(call, 7), 1_710_000_000.25))}
+    assert times == {datetime.fromtimestamp(1_710_000_000.25, UTC)}
