@@ -53,6 +53,8 @@ class Phone:
         self.address = address
         self.ports = _free_ports(asterisk)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{user}-", dir=asterisk.folder / "phones"))
+        # What a scenario calls [name], besides what every scenario has.
+        self.words: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._is_registered = False
 
@@ -282,6 +284,7 @@ class Phone:
             "/usr/bin/sipp",
             f"127.0.0.1:{self.asterisk.ports.sip}",
             *(word for pair in arguments.items() for word in pair),
+            *(word for pair in self.words.items() for word in ("-key", *pair)),
             *("-key", "silence", f"{inside}/silence.ulaw"),
             *("-nostdin", "-aa", "-timeout_error", "-trace_msg", "-trace_err"),
             *options,

@@ -17,6 +17,7 @@ from pydantic import (
     Field,
 )
 
+from fastagi_server.api.quality_body import QUALITY_EXAMPLE, QualityBody
 from fastagi_server.calls.models import Call, CallEvent, CallStatus, CallType, EndFacts, EventKind
 from fastagi_server.calls.orders import (
     MAX_METADATA_ENTRIES,
@@ -60,6 +61,7 @@ CALL_EXAMPLE: dict[str, Any] = {
     "ring_ms": 4880,
     "answered_ms": 60000,
     "duration_ms": 60000,
+    "quality": QUALITY_EXAMPLE,
 }
 
 
@@ -247,6 +249,10 @@ class CallBody(BaseModel):
     duration_ms: Annotated[
         int | None, Field(description="Milliseconds of conversation; null until the call ended")
     ]
+    quality: Annotated[
+        QualityBody | None,
+        Field(description="Null until the call ended, and where no media was measured"),
+    ]
 
 
 class CallEventBody(BaseModel):
@@ -320,6 +326,7 @@ def call_body(call: Call) -> dict[str, Any]:
         "ring_ms": call.ring_ms,
         "answered_ms": call.answered_ms,
         "duration_ms": call.duration_ms,
+        "quality": call.quality,
     }
 
 

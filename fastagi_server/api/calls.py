@@ -1,10 +1,8 @@
 """Calls over HTTP."""
 
-from typing import Annotated
+from fastapi import APIRouter, Request, Response
 
-from fastapi import APIRouter, Header, Query, Request, Response
-
-from fastagi_server.api.answers import json_answer
+from fastagi_server.api.answers import JSON_TYPE, json_answer
 from fastagi_server.api.bodies import (
     AcceptRequest,
     CallBody,
@@ -15,6 +13,7 @@ from fastagi_server.api.bodies import (
     event_body,
 )
 from fastagi_server.api.context import AuthenticatedRoute, caller_of, note_subject, services_of
+from fastagi_server.api.idempotency import PARAMETER, idempotency_key_of
 from fastagi_server.api.listed_calls import ListedCalls
 from fastagi_server.api.openapi import SECURITY, refusals
 from fastagi_server.calls.listing import Cursor
@@ -23,18 +22,6 @@ from fastagi_server.calls.models import EndFacts
 NEXT_CURSOR = "X-Next-Cursor"
 
 router = APIRouter(prefix="/calls", tags=["calls"], route_class=AuthenticatedRoute)
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
-        description="Names this request: repeated with the same key it has no second effect",
-    ),
-]
-
 
 # Routes are tried in this order: what is asked most stands first.
 
@@ -62,19 +49,17 @@ async def get_call(request: Request, call_id: str) -> Response:
         200: {"model": CallBody, "description": "The call exists since an earlier request"},
         **refusals(400, 401, 403, 408, 413, 415, 422, 429, 502, 503, 504),
     },
-    openapi_extra=SECURITY,
+    openapi_extra={**SECURITY, "parameters": [PARAMETER]},
 )
-async def create_call(
-    request: Request, body: CallRequest, idempotency_key: IdempotencyKey = None
-) -> Response:
+async def create_call(request: Request, body: CallRequest) -> Response:
     """Create a call between the caller and the participants.
 
     With `metadata.asterisk_call_id` the call is the channel of that unique id, which the PBX has
     already: `metadata.asterisk_channel_id` is the same id, and every request for that channel
     gives the same call. Only keys of the telephone system may do that.
     """
-    registry = services_of(request).calls
-    call, is_new = await registry.create(body.order(), caller_of(request), idempotency_key)
+    registry, key = services_of(request).calls, idempotency_key_of(request)
+    call, is_new = await registry.create(body.order(), caller_of(request), key)
     note_subject(request, call.id)
     return json_answer(call_body(call), 201 if is_new else 200)
 
@@ -85,20 +70,22 @@ async def create_call(
     summary="List calls, newest first",
     response_model=list[CallBody],
     responses=refusals(401, 403, 422, 503),
-    openapi_extra=SECURITY,
+    openapi_extra={**SECURITY, "parameters": ListedCalls.parameters()},
 )
-async def list_calls(request: Request, listed: Annotated[ListedCalls, Query()]) -> Response:
+async def list_calls(request: Request) -> Response:
     """List calls: the active ones, unless more is asked for.
 
     A user finds those that he is a party of, a trusted key all. A full page has the place of the
     next one in the header `X-Next-Cursor`.
     """
-    registry, caller = services_of(request).calls, caller_of(request)
+    listed = ListedCalls.from_query(request.scope["query_string"])
+    services, caller = services_of(request), caller_of(request)
+    registry = services.calls
     if listed.is_plain:
         calls = await registry.active(caller, listed.limit)
     else:
         calls = await registry.page(listed.query(), caller, listed.after(), listed.limit)
-    answer = json_answer([call_body(call) for call in calls])
+    answer = Response(services.rendered_calls.array(calls), media_type=JSON_TYPE)
     if len(calls) == listed.limit:
         answer.headers[NEXT_CURSOR] = str(Cursor.behind(calls[-1]))
     return answer

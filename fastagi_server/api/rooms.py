@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from fastagi_server.api.answers import json_answer
-from fastagi_server.api.calls import IdempotencyKey
 from fastagi_server.api.context import AuthenticatedRoute, caller_of, note_subject, services_of
+from fastagi_server.api.idempotency import PARAMETER, idempotency_key_of
 from fastagi_server.api.openapi import SECURITY, refusals
 from fastagi_server.api.room_bodies import (
     JoinRequest,
@@ -90,14 +90,13 @@ async def list_rooms(
         200: {"model": RoomBody, "description": "The room exists since an earlier request"},
         **refusals(400, 401, 403, 408, 409, 413, 415, 422, 502, 503, 504),
     },
-    openapi_extra=SECURITY,
+    openapi_extra={**SECURITY, "parameters": [PARAMETER]},
 )
-async def create_room(
-    request: Request, body: RoomRequest, idempotency_key: IdempotencyKey = None
-) -> Response:
+async def create_room(request: Request, body: RoomRequest) -> Response:
     """Create a room, with a bridge in the PBX; the caller owns it and has the first seat."""
     registry = _desk(request).registry
-    room, is_new = await registry.create(body.order(), caller_of(request), idempotency_key)
+    key = idempotency_key_of(request)
+    room, is_new = await registry.create(body.order(), caller_of(request), key)
     note_subject(request, room.id)
     return _answer(room, 201 if is_new else 200)
 

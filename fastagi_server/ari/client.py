@@ -13,6 +13,7 @@ import httpx
 from fastagi_server.ari.address import normalise_ari_url
 from fastagi_server.ari.bridges import BridgeOperations
 from fastagi_server.ari.channels import ChannelOperations
+from fastagi_server.ari.counting import CountOperations
 from fastagi_server.ari.media import MediaOperations
 from fastagi_server.ari.requester import Exchange, Requester
 from fastagi_server.ari.system import SystemOperations
@@ -27,7 +28,9 @@ MAX_ANSWER_BYTES = 33_554_432
 """A list of some 50,000 channels."""
 
 
-class AriClient(ChannelOperations, MediaOperations, BridgeOperations, SystemOperations):
+class AriClient(
+    ChannelOperations, MediaOperations, BridgeOperations, SystemOperations, CountOperations
+):
     """One Asterisk's ARI. `base_url` is a normalised one (`ari.address`).
 
     Every operation ends within `timeout_seconds`. `username` and `password` are of a user in

@@ -157,8 +157,8 @@ class RtpStatistics:
     """The quality of a channel's audio so far, as Asterisk counts it.
 
     Counts and losses are packets, jitter and round trip seconds. `*_mes` are Asterisk's Media
-    Experience Score, 0..100; None where RTCP has not reported yet. `received_*` is what Asterisk
-    got from the phone, `sent_*` what the phone says that it got.
+    Experience Score, 0..100, 0 or None where RTCP has not reported yet. `received_*` is what
+    Asterisk got from the phone, `sent_*` what the phone says that it got.
     """
 
     sent_packets: int
@@ -174,17 +174,20 @@ class RtpStatistics:
 
     @classmethod
     def from_json(cls, raw: Json) -> Self:
-        """Read ARI's `RTPstat`; the two scores are in no documentation of it."""
+        """Read ARI's `RTPstat`; the two scores are in no documentation of it.
+
+        Asterisk 22 gives jitter and score under the name of the other direction.
+        """
         return cls(
             sent_packets=reading.number(raw, "txcount"),
             received_packets=reading.number(raw, "rxcount"),
             sent_lost=reading.number(raw, "txploss"),
             received_lost=reading.number(raw, "rxploss"),
-            sent_jitter_seconds=reading.fraction(raw, "txjitter"),
-            received_jitter_seconds=reading.fraction(raw, "rxjitter"),
+            sent_jitter_seconds=reading.fraction(raw, "rxjitter"),
+            received_jitter_seconds=reading.fraction(raw, "txjitter"),
             round_trip_seconds=reading.fraction(raw, "rtt"),
-            sent_mes=reading.fraction(raw, "txmes"),
-            received_mes=reading.fraction(raw, "rxmes"),
+            sent_mes=reading.fraction(raw, "rxmes"),
+            received_mes=reading.fraction(raw, "txmes"),
             raw=raw,
         )
 

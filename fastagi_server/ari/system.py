@@ -38,6 +38,13 @@ class SystemOperations:
             call_broadcast="CallBroadcast" in events,
         )
 
+    async def global_variable(self, name: str) -> str:
+        """A global variable of the dialplan; empty when it is not set."""
+        found = await self._requester.ask(
+            "global_variable", "GET", ("asterisk", "variable"), {"variable": name}
+        )
+        return reading.text(reading.as_object(found, "the variable"), "value")
+
     async def endpoints(self) -> list[Endpoint]:
         """All configured endpoints."""
         found = await self._requester.ask("endpoints", "GET", ("endpoints",))

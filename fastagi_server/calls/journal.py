@@ -4,6 +4,7 @@ Reports come late, twice and out of order; what the record's state does not allo
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from fastagi_server.calls import transitions
@@ -50,14 +51,17 @@ class CallJournal:
         self._now = now
 
     async def note(self, call_id: str, note: Note) -> None:
-        """Write one report; one about a call that was discarded, or ended, is ignored."""
-        kind = _KINDS[note.trigger]
+        """Write one report; one about a call that was discarded is ignored.
+
+        So is one about a call that has ended, except for what was not known yet at its end.
+        """
         actor = note.actor or PBX
 
         def decide(call: Call) -> tuple[Call, CallEvent] | None:
             changed = _changed(call, note, self._now())
             if changed is call:
                 return None
+            kind = _KINDS[note.trigger] if call.is_active else EventKind.MEASURED
             return changed, CallEvent(kind, note.at, actor, note.facts.known())
 
         try:
@@ -65,7 +69,7 @@ class CallJournal:
         except CallNotFoundError:
             return
         if event is not None:
-            self._measures.calls.add(kind)
+            self._measures.calls.add(event.kind)
 
     async def adopt(self, order: CallOrder) -> Call:
         """The call of the channel that the order names, recorded now unless it was before."""
@@ -74,6 +78,18 @@ class CallJournal:
         recorded, is_new = await self._records.create(call, event, None)
         if is_new:
             self._measures.calls.add(EventKind.ADOPTED)
+        return recorded
+
+    async def adopt_again(self, order: CallOrder) -> Call:
+        """A new call of a channel that was a call before and has come once more.
+
+        The record is found by its own id only, so that the channel's first call stays the one
+        that the dialplan registered.
+        """
+        call = replace(order.draft(PBX, self._now()), channel=None)
+        event = CallEvent(EventKind.ADOPTED, call.start_time, PBX, {})
+        recorded, _ = await self._records.create(call, event, None)
+        self._measures.calls.add(EventKind.ADOPTED)
         return recorded
 
     async def log(

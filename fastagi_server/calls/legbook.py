@@ -1,9 +1,21 @@
-"""The legs of a call, and who of them is on hold. The lower half of `live`. No I/O."""
+"""The legs of a call: who is on hold, who takes whose place. The lower half of `live`. No I/O."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from fastagi_server.calls.legs import Effect, Leg, LegState, Note, Park, Unpark
+from fastagi_server.calls import quality
+from fastagi_server.calls.legs import (
+    CloseBridge,
+    Effect,
+    HangUp,
+    Leg,
+    LegState,
+    Note,
+    Park,
+    Rate,
+    Unpark,
+)
+from fastagi_server.calls.models import EndedBy
 from fastagi_server.calls.transitions import Trigger
 
 TALKERS = 2
@@ -21,6 +33,7 @@ class LegBook:
         self.connected_at: datetime | None = None
         self.is_ended = False
         self.has_bridge = False
+        self._is_rated = False
         self.least_parties = min(TALKERS, len(self.legs))
 
     @property
@@ -36,6 +49,27 @@ class LegBook:
     def leg(self, channel_id: str) -> Leg | None:
         """The leg of a channel that is not gone yet."""
         return next((leg for leg in self._there() if leg.channel_id == channel_id), None)
+
+    def ending(self, channel_id: str, *, hung_up: bool | None = None) -> list[Effect]:
+        """A channel is being ended, `hung_up` by its phone; how and why is told when it is gone."""
+        leg = self.leg(channel_id)
+        if leg is not None:
+            leg.hung_up = hung_up if leg.hung_up is None else leg.hung_up
+            leg.is_ending = True
+        return []
+
+    def hand_over(self, channel_id: str) -> None:
+        """Another channel is about to be `replaced` for this one, whose end means nothing now."""
+        leg = self._ever(channel_id)
+        if leg is not None:
+            leg.is_handed_over = True
+
+    def sounded(self, channel_id: str, report: str) -> list[Effect]:
+        """What the PBX measured of a channel's media, in its own words."""
+        leg = self._ever(channel_id)
+        if leg is not None:
+            leg.media.take(report)
+        return []
 
     def held(self, channel_id: str, at: datetime) -> list[Effect]:
         """A phone put the others on hold; the PBX plays them music by itself."""
@@ -86,6 +120,43 @@ class LegBook:
         present = sum(leg.is_present for leg in self.legs)
         may_come = any(leg.is_pending for leg in self.legs)
         return present >= self.least_parties or (present > 0 and may_come)
+
+    def _take_place(self, old: Leg, heir: Leg) -> None:
+        """Let a leg stand where another one stood, which is on its way out."""
+        self.legs[self.legs.index(old)] = heir
+        self.legs.append(old)
+
+    def _side_of(self, leg: Leg) -> EndedBy | None:
+        """Who it was that a leg ended which talked; None where that is not known."""
+        if leg.hung_up is None:
+            return None
+        if not leg.hung_up:
+            return EndedBy.PBX
+        if leg is self.first:
+            return EndedBy.CALLER
+        return EndedBy.CALLEE if self.first.is_present else None
+
+    def _hang_up(self, leg: Leg, cause: int) -> Iterator[Effect]:
+        if leg.state is LegState.WAITING:
+            leg.state = LegState.GONE
+        elif leg.state is not LegState.GONE and not leg.is_leaving:
+            leg.is_leaving = True
+            yield HangUp(leg.channel_id, cause)
+
+    def _finish(self) -> Iterator[Effect]:
+        """What there is to do once a call has ended and its last leg is gone."""
+        if any(self._there()):
+            return
+        if self.has_bridge:
+            self.has_bridge = False
+            yield CloseBridge()
+        figures = quality.of_call(leg.media for leg in self.legs)
+        if figures is not None and not self._is_rated:
+            self._is_rated = True
+            yield Rate(figures)
+
+    def _ever(self, channel_id: str) -> Leg | None:
+        return next((leg for leg in self.legs if leg.channel_id == channel_id), None)
 
     def _there(self) -> Iterator[Leg]:
         return (leg for leg in self.legs if leg.state is not LegState.GONE)

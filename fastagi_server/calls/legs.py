@@ -4,11 +4,12 @@ Effects are orders to the PBX and to the record. A call gives them in the order 
 to be carried out; see live.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from fastagi_server.calls.models import EndFacts
+from fastagi_server.calls.quality import Figures, MediaReport
 from fastagi_server.calls.transitions import Trigger
 
 
@@ -29,7 +30,9 @@ class Leg:
     `endpoint` is what is dialled, empty for a channel that came by itself; `participant` is the
     same in the words of who asked for it. `is_leaving` is set once its hang-up is ordered,
     `is_held` by the phone itself, `is_parked` when another party put it on hold; `is_ending` once
-    the PBX is ending the channel, whoever wanted it.
+    the PBX is ending the channel, whoever wanted it, and `hung_up` says whether its phone did,
+    None where nobody said. `is_handed_over` is set when another channel takes its place, and
+    `media` is what the PBX said of its audio.
     """
 
     channel_id: str
@@ -41,6 +44,9 @@ class Leg:
     is_joined: bool = False
     is_held: bool = False
     is_parked: bool = False
+    hung_up: bool | None = None
+    is_handed_over: bool = False
+    media: MediaReport = field(default_factory=MediaReport)
 
     @property
     def is_present(self) -> bool:
@@ -144,6 +150,24 @@ class Note:
     actor: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Write into the record how the call sounded, now that its last channel is gone."""
+
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class LogTransfer:
+    """Write into the log that the phone of `participant` has sent the others to somebody else.
+
+    `to` is the number that it sent them to, or empty when it joined two of its calls.
+    """
+
+    participant: str
+    to: str
+
+
 Effect = (
     OpenBridge
     | CloseBridge
@@ -156,4 +180,6 @@ Effect = (
     | Unpark
     | HangUp
     | Note
+    | Rate
+    | LogTransfer
 )

@@ -19,19 +19,18 @@ from fastagi_server.calls.causes import Cause
 from fastagi_server.calls.legbook import LegBook
 from fastagi_server.calls.legs import (
     Answer,
-    CloseBridge,
     Dial,
     Effect,
-    HangUp,
     Join,
     Leg,
     LegState,
+    LogTransfer,
     Note,
     OpenBridge,
     Ring,
     StopRinging,
 )
-from fastagi_server.calls.models import EndFacts
+from fastagi_server.calls.models import EndedBy, EndFacts
 from fastagi_server.calls.transitions import Trigger
 
 
@@ -102,24 +101,24 @@ class LiveCall(LegBook):
         was_on_hold = self._is_on_hold()
         leg.state = LegState.GONE
         if self.is_ended:
-            return list(self._close_when_empty())
+            return list(self._finish())
+        if leg.is_handed_over:
+            return []
         if self.connected_at is None:
             return list(self._not_answered(leg, cause, at))
         if self._goes_on():
             return self._note_hold(at, "", was_on_hold=was_on_hold)
-        return list(self._end(at, causes.normal(cause), "ANSWER"))
-
-    def ending(self, channel_id: str) -> list[Effect]:
-        """A channel is being ended; how and why is told when it is gone."""
-        leg = self.leg(channel_id)
-        if leg is not None:
-            leg.is_ending = True
-        return []
+        return list(self._end(at, causes.normal(cause), "ANSWER", self._side_of(leg)))
 
     def left(self, channel_id: str, at: datetime) -> list[Effect]:
-        """A channel is led by somebody else from now on, unless it is being ended."""
+        """A channel is led by somebody else from now on, unless it is being ended.
+
+        Of one that was handed over nothing more is told: its place is another's.
+        """
         leg = self.leg(channel_id)
-        return [] if leg is None or leg.is_ending else self.gone(channel_id, None, at)
+        if leg is None or (leg.is_ending and not leg.is_handed_over):
+            return []
+        return self.gone(channel_id, None, at)
 
     def take_stock(self, present: Mapping[str, LegState], at: datetime) -> list[Effect]:
         """After a gap in the reports: which channels there are now, by id, and what follows.
@@ -137,22 +136,42 @@ class LiveCall(LegBook):
         if self.is_ended:
             return []
         status = "CANCEL" if self.connected_at is None else "ANSWER"
-        return list(self._end(at, cause, status, actor))
+        return list(self._end(at, cause, status, EndedBy.USER if actor else EndedBy.PBX, actor))
 
     def refuse(self, at: datetime, cause: int) -> list[Effect]:
         """End a call whose caller cannot be served."""
-        return [] if self.is_ended else list(self._end(at, cause, causes.dial_status(cause)))
+        status = causes.dial_status(cause)
+        return [] if self.is_ended else list(self._end(at, cause, status, EndedBy.PBX))
 
     def transfer(self, leaving: Leg, new: Leg) -> list[Effect]:
         """Let the new leg take the place of one that leaves at once."""
         staying = next((leg for leg in self.legs if leg.is_present and leg is not leaving), None)
         if self.is_ended or self.connected_at is None or staying is None or not leaving.is_present:
             return []
-        self.legs.append(new)
+        self._take_place(leaving, new)
         new.state, new.is_joined = LegState.DIALLING, True
         return [
             *self._hang_up(leaving, Cause.NORMAL),
             Dial(new.channel_id, new.endpoint, staying.channel_id, "", is_joined=True),
+        ]
+
+    def replaced(self, channel_id: str, heir: Leg, to: str, at: datetime) -> list[Effect]:
+        """A phone has transferred those it talked to, `to` a number or, empty, to its other call.
+
+        The heir is in its place already, in the bridge too, and leads to whom they talk from now.
+        """
+        old = self._ever(channel_id)
+        if old is None:
+            return []
+        was_on_hold = self._is_on_hold()
+        old.is_handed_over = heir.is_joined = True
+        self._take_place(old, heir)
+        if self.is_ended:
+            return list(self._hang_up(heir, Cause.NORMAL))
+        return [
+            *self._hang_up(old, Cause.NORMAL),
+            LogTransfer(old.participant, to),
+            *self._note_hold(at, "", was_on_hold=was_on_hold),
         ]
 
     # -- what follows from a report ---------------------------------------------------------------
@@ -163,7 +182,7 @@ class LiveCall(LegBook):
             for leg in self._there():
                 leg.is_leaving = False
                 yield from self._hang_up(leg, Cause.NORMAL)
-            yield from self._close_when_empty()
+            yield from self._finish()
         elif self.connected_at is not None:
             if not self._goes_on():
                 yield from self._lose(at)
@@ -184,7 +203,7 @@ class LiveCall(LegBook):
         yield Note(Trigger.END, at, EndFacts(ended_at=at, reason="lost"))
         for leg in self.legs:
             yield from self._hang_up(leg, Cause.NORMAL)
-        yield from self._close_when_empty()
+        yield from self._finish()
 
     def _ring_others(self) -> Iterator[Effect]:
         waiting = [leg for leg in self.legs[1:] if leg.state is LegState.WAITING]
@@ -209,12 +228,12 @@ class LiveCall(LegBook):
 
     def _not_answered(self, leg: Leg, cause: int | None, at: datetime) -> Iterator[Effect]:
         if leg is self.first and self._first_was_there():
-            yield from self._end(at, causes.normal(cause), "CANCEL")
+            yield from self._end(at, causes.normal(cause), "CANCEL", self._side_of(leg))
             return
         self._causes.append(causes.failure(cause))
         if leg is self.first or not any(each.is_pending for each in self.legs[1:]):
             told = causes.worth_telling(self._causes)
-            yield from self._end(at, told, causes.dial_status(told))
+            yield from self._end(at, told, causes.dial_status(told), None)
 
     def _answer_first(self) -> Iterator[Effect]:
         if self.first.state is not LegState.UP:
@@ -241,7 +260,9 @@ class LiveCall(LegBook):
         leg.is_joined = True
         yield Join(leg.channel_id)
 
-    def _end(self, at: datetime, cause: int, status: str, actor: str = "") -> Iterator[Effect]:
+    def _end(
+        self, at: datetime, cause: int, status: str, by: EndedBy | None, actor: str = ""
+    ) -> Iterator[Effect]:
         self.is_ended = True
         began = self.connected_at
         yield Note(
@@ -253,25 +274,14 @@ class LiveCall(LegBook):
                 ring_ms=_milliseconds(self.rang_at, began or at),
                 answered_ms=_milliseconds(began, at),
                 ended_at=at,
+                ended_by=by,
             ),
             actor,
         )
         # A phone that is still ringing when the talk is over learns nothing from its cause.
         for leg in self.legs:
             yield from self._hang_up(leg, Cause.NORMAL if status == "CANCEL" else cause)
-        yield from self._close_when_empty()
-
-    def _hang_up(self, leg: Leg, cause: int) -> Iterator[Effect]:
-        if leg.state is LegState.WAITING:
-            leg.state = LegState.GONE
-        elif leg.state is not LegState.GONE and not leg.is_leaving:
-            leg.is_leaving = True
-            yield HangUp(leg.channel_id, cause)
-
-    def _close_when_empty(self) -> Iterator[Effect]:
-        if self.has_bridge and not any(self._there()):
-            self.has_bridge = False
-            yield CloseBridge()
+        yield from self._finish()
 
     def _has_arrived(self) -> bool:
         return not self.first.endpoint and self.first.state is not LegState.GONE

@@ -41,7 +41,7 @@ class CallType(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What happened to a call."""
+    """What happened to a call. `measured` is what the PBX told of it after its end."""
 
     CREATED = "created"
     ADOPTED = "adopted"
@@ -55,6 +55,19 @@ class EventKind(StrEnum):
     PLAYED = "played"
     TRANSFERRED = "transferred"
     ENDED = "ended"
+    MEASURED = "measured"
+
+
+class EndedBy(StrEnum):
+    """Who ended a call that had begun: a phone of either side, a user over the API, the PBX.
+
+    `pbx` is everything else that ends channels: its console, its limits, and this program's.
+    """
+
+    CALLER = "caller"
+    CALLEE = "callee"
+    USER = "user"
+    PBX = "pbx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +83,9 @@ class EndFacts:
     """What the PBX knew when the call ended; None where nobody said.
 
     `hangup_cause` is Q.850 (0..127), `dial_status` Asterisk's DIALSTATUS, the durations are
-    milliseconds, `ended_at` is the PBX's clock. `reason` says, in the log only, why a call ended
-    that no party ended: `lost`, `idle`.
+    milliseconds, `ended_at` is the PBX's clock. `quality` are the figures of `quality.of_call`. In
+    the log only: `reason` says why a call ended that no party ended (`lost`, `idle`), `ended_by`
+    who ended it.
     """
 
     hangup_cause: int | None = None
@@ -80,15 +94,22 @@ class EndFacts:
     answered_ms: int | None = None
     ended_at: datetime | None = None
     reason: str | None = None
+    ended_by: EndedBy | None = None
+    quality: Mapping[str, float | None] | None = None
 
     def known(self) -> dict[str, str | int]:
-        """What is known, in the words of the call's log."""
+        """What is known, in the words of the call's log; of the quality whole numbers."""
+        measured = (self.quality or {}).items()
+        figures = {name: round(each) for name, each in measured if each is not None}
+        figures.pop("mos", None)  # a twentieth of another one, and nothing without its fraction
         told = {
             "hangup_cause": self.hangup_cause,
             "dial_status": self.dial_status,
             "ring_ms": self.ring_ms,
             "answered_ms": self.answered_ms,
             "reason": self.reason,
+            "ended_by": self.ended_by,
+            **figures,
         }
         return {name: fact for name, fact in told.items() if fact is not None}
 
@@ -99,7 +120,7 @@ class Call:
 
     `start_time` is when the call was created here, not when it was answered. `participants` is
     what the client wrote; `caller_id` is the identity that created the call. `quality` is what
-    the PBX measured of the media: whole numbers by name, in the unit that the name ends with.
+    the PBX measured of the media, see `quality.of_call`.
     """
 
     id: str
@@ -118,7 +139,7 @@ class Call:
     ring_ms: int | None = None
     answered_ms: int | None = None
     channel: ChannelName | None = None
-    quality: Mapping[str, int] | None = None
+    quality: Mapping[str, float | None] | None = None
 
     @property
     def is_active(self) -> bool:

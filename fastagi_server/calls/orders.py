@@ -98,6 +98,14 @@ class CallOrder:
         )
 
 
+def arriving_channel(call: Call) -> str | None:
+    """The unique id of the channel that a call came by; None for a call that is placed."""
+    if call.channel is not None:
+        return call.channel.unique_id
+    channel = call.metadata.get(CHANNEL_ID)
+    return None if channel == leg_id(call.id, 0) else channel
+
+
 def leg_id(call_id: str, number: int) -> str:
     """The id of the channel that is made as a call's `number`-th leg, counted from 0."""
     return f"sge-{call_id}-{number}"

@@ -1,6 +1,6 @@
 """What this topic needs from the outside; the store and the PBX's wire provide it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -85,8 +85,11 @@ class CallRecords(CallReader, CallWriter, Protocol):
 class CallControl(Protocol):
     """Makes the PBX do what is asked about calls. Every method may raise PbxError."""
 
-    async def originate(self, call: Call) -> None:
-        """Ring the participants; after an error nothing of the call is left in the PBX."""
+    async def originate(self, call: Call, recorded: Awaitable[object]) -> None:
+        """Ring the participants once `recorded` is there; what can be done before that is.
+
+        After an error, also of `recorded`, nothing of the call is left in the PBX.
+        """
         ...
 
     async def accept(self, call: Call, actor: str) -> bool:

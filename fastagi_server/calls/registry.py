@@ -4,7 +4,8 @@ Nothing has an effect before the identity was found to be allowed it. Rights are
 the transaction that makes the change, so that they hold for the state that is changed.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,7 +23,7 @@ from fastagi_server.calls.journal import utc_now
 from fastagi_server.calls.listing import CallQuery, Cursor
 from fastagi_server.calls.models import Call, CallEvent, EndFacts, EventKind
 from fastagi_server.calls.orders import CallOrder
-from fastagi_server.calls.participants import rings_outside
+from fastagi_server.calls.outbound import NO_CALLS_OUT, OutboundPolicy
 from fastagi_server.calls.ports import CallControl, CallRecords, Decision, IdempotencyKey
 from fastagi_server.identities.extensions import Directory, ExtensionTable
 from fastagi_server.identities.identity import Identity
@@ -39,7 +40,7 @@ class CallRegistry:
     already, and calls between users, work without it. Every method raises CallForbiddenError when
     the identity may not do it, and CallNotFoundError for an id that no call has. `directory` knows
     whose a participant's telephone is; a user may have `max_calls` of his own at once, None for
-    no limit.
+    no limit. `outbound` says what a user may have rung beyond a trunk.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class CallRegistry:
         measures: Measures,
         directory: Directory = NO_DIRECTORY,
         max_calls: int | None = None,
+        outbound: OutboundPolicy = NO_CALLS_OUT,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._records = records
         self._directory = directory
-        self._max_calls = max_calls
+        self.max_calls = max_calls
+        self._outbound = outbound
         self._control = control
         self._measures = measures
         self._now = now
@@ -69,19 +72,28 @@ class CallRegistry:
         _require_calling(by)
         if order.channel is not None and not by.is_trusted:
             raise CallForbiddenError("Not authorized to adopt a channel")
-        _require_own_telephones(order.participants, by)
+        self._require_ringable(order.participants, by)
         if order.needs_pbx and self._control is None:
             raise PbxUnreachableError("No PBX is connected that could ring a dial string")
         call = order.draft(by.name, self._now())
         kind = EventKind.CREATED if order.channel is None else EventKind.ADOPTED
         event = CallEvent(kind, call.start_time, by.name, {})
         repeatable = None if key is None else IdempotencyKey(by.name, key, order.fingerprint)
-        limit = None if by.is_trusted else self._max_calls
+        limit = None if by.is_trusted else self.max_calls
         aliases = self._users(order.participants)
-        recorded, is_new = await self._records.create(call, event, repeatable, limit, aliases)
-        if is_new:
+        recording = asyncio.create_task(
+            self._records.create(call, event, repeatable, limit, aliases), name="call-record"
+        )
+        try:
             if order.needs_pbx and self._control is not None:
-                await self._place(recorded, self._control)
+                is_certain = repeatable is None and limit is None
+                # Where the record may be refused, or found, the PBX hears of nothing before it is.
+                if is_certain or (await recording)[1]:
+                    await self._place(call, recording, self._control)
+            recorded, is_new = await recording
+        finally:
+            recording.cancel()
+        if is_new:
             self._measures.calls.add(kind)
         return recorded, is_new
 
@@ -133,7 +145,7 @@ class CallRegistry:
         return await self._change(call_id, decide)
 
     async def end(self, call_id: str, by: Identity, facts: EndFacts) -> Call:
-        """End the call; an ended call stays as it is. Raises PbxError.
+        """End the call; an ended call gets the facts that it lacks. Raises PbxError.
 
         With facts it is the PBX that says so, and there is nothing left to hang up.
         """
@@ -147,10 +159,13 @@ class CallRegistry:
 
         def decide(call: Call) -> tuple[Call, CallEvent] | None:
             self._require_party(call, by, refusal)
+            if not call.is_active and not by.is_trusted:
+                return None
             ended = transitions.end(call, facts, now=now)
             if ended is call:
                 return None
-            return ended, CallEvent(EventKind.ENDED, now, by.name, facts.known())
+            kind = EventKind.ENDED if call.is_active else EventKind.MEASURED
+            return ended, CallEvent(kind, now, by.name, facts.known())
 
         return await self._change(call_id, decide)
 
@@ -158,7 +173,7 @@ class CallRegistry:
         """Do something with a call under way. Raises CallEndedError, CallStateError, PbxError."""
         call = await self.get(call_id, by)
         if isinstance(command, Transfer):
-            _require_own_telephones((command.to,), by)
+            self._require_ringable((command.to,), by)
         if not call.is_active:
             raise CallEndedError
         if self._control is None:
@@ -183,6 +198,10 @@ class CallRegistry:
             return
         raise CallForbiddenError(refusal)
 
+    def _require_ringable(self, participants: Sequence[str], by: Identity) -> None:
+        if not by.is_trusted and any(map(self._outbound.user_refusal, participants)):
+            raise CallForbiddenError("Not authorized to ring beyond a trunk")
+
     def _users(self, participants: Sequence[str]) -> frozenset[str]:
         return frozenset[str]().union(*map(self._directory.identities_of, participants))
 
@@ -192,17 +211,13 @@ class CallRegistry:
             self._measures.calls.add(event.kind)
         return call
 
-    async def _place(self, call: Call, control: CallControl) -> None:
+    async def _place(self, call: Call, recording: Awaitable[object], control: CallControl) -> None:
         try:
-            await control.originate(call)
+            await control.originate(call, recording)
         except PbxError:
+            await recording
             await self._records.discard(call.id)
             raise
-
-
-def _require_own_telephones(participants: Sequence[str], by: Identity) -> None:
-    if not by.is_trusted and any(map(rings_outside, participants)):
-        raise CallForbiddenError("Not authorized to ring beyond a trunk")
 
 
 def _require_calling(by: Identity) -> None:

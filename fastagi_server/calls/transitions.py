@@ -5,7 +5,8 @@ Laws:
 2. A trigger that leads to the status the call already has changes nothing: accept, hold, resume
    and end may all be repeated.
 3. Nothing leaves `ended`.
-4. What the PBX measured is never overwritten, and `answered_at` is never lost.
+4. What the PBX measured is never overwritten, and `answered_at` is never lost. What nobody had
+   measured yet when a call ended is filled in when somebody tells it later.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypeVar
 
 from fastagi_server.calls.errors import CallEndedError
 from fastagi_server.calls.models import Call, CallStatus, EndFacts
@@ -27,6 +29,8 @@ class Trigger(StrEnum):
     RESUME = "resume"
     END = "end"
 
+
+Fact = TypeVar("Fact", int, str)
 
 _S, _T = CallStatus, Trigger
 
@@ -71,9 +75,12 @@ def move(call: Call, trigger: Trigger, *, now: datetime) -> Call:
 
 
 def end(call: Call, facts: EndFacts, *, now: datetime) -> Call:
-    """The call ended with these facts; the same object when it was already."""
+    """The call ended with these facts; one that had ended with what was not known of it yet.
+
+    The same object where that changes nothing.
+    """
     if call.status is CallStatus.ENDED:
-        return call
+        return _completed(call, facts, now)
     end_time = facts.ended_at or now
     return replace(
         call,
@@ -84,8 +91,37 @@ def end(call: Call, facts: EndFacts, *, now: datetime) -> Call:
         dial_status=facts.dial_status,
         ring_ms=facts.ring_ms,
         answered_ms=facts.answered_ms,
+        quality=facts.quality,
         updated_at=now,
     )
+
+
+def _completed(call: Call, facts: EndFacts, now: datetime) -> Call:
+    completed = replace(
+        call,
+        end_time=_measured_end(call, facts),
+        hangup_cause=_first(call.hangup_cause, facts.hangup_cause),
+        dial_status=_first(call.dial_status, facts.dial_status),
+        ring_ms=_first(call.ring_ms, facts.ring_ms),
+        answered_ms=_first(call.answered_ms, facts.answered_ms),
+        quality=facts.quality if call.quality is None else call.quality,
+    )
+    if completed.answered_at is None and completed.end_time is not None:
+        completed.answered_at = _answered_before(completed.end_time, completed.answered_ms)
+    if completed == call:
+        return call
+    completed.updated_at = now
+    return completed
+
+
+def _measured_end(call: Call, facts: EndFacts) -> datetime | None:
+    # Without a cause nobody had seen the end: the time is when it was found out, or asked for.
+    is_guess = call.hangup_cause is None and facts.hangup_cause is not None
+    return facts.ended_at or call.end_time if is_guess else call.end_time
+
+
+def _first(known: Fact | None, told: Fact | None) -> Fact | None:
+    return told if known is None else known
 
 
 def _answered_before(end_time: datetime, answered_ms: int | None) -> datetime | None:

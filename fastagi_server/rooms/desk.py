@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from fastagi_server.calls.outbound import NO_CALLS_OUT, OutboundPolicy
 from fastagi_server.rooms.attendance import Attendance
 from fastagi_server.rooms.changes import RoomChanges
 from fastagi_server.rooms.moderation import Moderation
@@ -38,12 +39,17 @@ def open_desk(
     max_rooms: int = 0,
     idle: timedelta = DAY,
     retention: timedelta = DAY,
+    outbound: OutboundPolicy = NO_CALLS_OUT,
 ) -> RoomDesk:
-    """A desk. The numbers are those of `RoomRegistry`, the durations those of `Timekeeper`."""
+    """A desk. Numbers and policy are those of `RoomRegistry`, durations those of `Timekeeper`."""
     changes = RoomChanges(records=records, control=control, measures=measures)
     return RoomDesk(
         registry=RoomRegistry(
-            changes, max_participants=max_participants, max_rooms=max_rooms, hasher=Hasher()
+            changes,
+            max_participants=max_participants,
+            max_rooms=max_rooms,
+            hasher=Hasher(),
+            outbound=outbound,
         ),
         moderation=Moderation(changes),
         attendance=Attendance(changes),

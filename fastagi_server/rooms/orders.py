@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from fastagi_server.calls.participants import check_participants, is_dial_string, rings_outside
+from fastagi_server.calls.participants import check_participants, is_dial_string
 from fastagi_server.identities.identity import is_name
 from fastagi_server.rooms.errors import InvalidRoomError
 from fastagi_server.rooms.models import RoomSettings
@@ -87,11 +87,6 @@ class JoinOrder:
             check_participants([self.endpoint])
             if not is_dial_string(self.endpoint):
                 raise InvalidRoomError("endpoint must be a dial string (TECHNOLOGY/resource)")
-
-    @property
-    def rings_outside(self) -> bool:
-        """Whether the endpoint is no telephone of the PBX's own but what lies beyond a trunk."""
-        return self.endpoint is not None and rings_outside(self.endpoint)
 
 
 def check_password(password: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from fastagi_server.calls.errors import PbxError, PbxUnreachableError
+from fastagi_server.calls.outbound import NO_CALLS_OUT, OutboundPolicy
 from fastagi_server.calls.ports import IdempotencyKey
 from fastagi_server.identities.identity import Identity
 from fastagi_server.rooms import transitions
@@ -37,18 +38,26 @@ class RoomRegistry:
     """All that may be asked about rooms.
 
     `max_participants` is the most a room may be made for, `max_rooms` the active rooms that one
-    user may own (0 for no limit). Every method raises RoomForbiddenError when the identity may not
-    do it, and RoomNotFoundError for an id that no room has.
+    user may own (0 for no limit), and `outbound` says what he may have rung beyond a trunk. Every
+    method raises RoomForbiddenError when the identity may not do it, and RoomNotFoundError for an
+    id that no room has.
     """
 
     def __init__(
-        self, changes: RoomChanges, *, max_participants: int, max_rooms: int, hasher: Hasher
+        self,
+        changes: RoomChanges,
+        *,
+        max_participants: int,
+        max_rooms: int,
+        hasher: Hasher,
+        outbound: OutboundPolicy = NO_CALLS_OUT,
     ) -> None:
         self._changes = changes
         self._records = changes.records
         self._max_participants = max_participants
         self._max_rooms = max_rooms
         self._hasher = hasher
+        self._outbound = outbound
 
     async def create(self, order: RoomOrder, by: Identity, key: str | None) -> tuple[Room, bool]:
         """Make the ordered room; whoever makes it owns it and has the first seat.
@@ -102,12 +111,12 @@ class RoomRegistry:
         """Come in, without a telephone or by having one rung; a member stays one.
 
         Without an endpoint the user is in the room at once, or waits where a moderator is missing.
-        With one he is when it has answered and is in the bridge; beyond a trunk only a trusted
-        identity may ring. Raises RoomFullError, RoomLockedError, WrongPasswordError,
+        With one he is when it has answered and is in the bridge; beyond a trunk a user rings what
+        the policy allows. Raises RoomFullError, RoomLockedError, WrongPasswordError,
         RoomClosedError, RoomBusyError and PbxError.
         """
         require_calling(by)
-        if order.rings_outside and not by.is_trusted:
+        if not by.is_trusted and order.endpoint and self._outbound.user_refusal(order.endpoint):
             raise RoomForbiddenError("Not authorized to ring beyond a trunk")
         room = await self._find(room_id)
         if order.shares_screen and not room.settings.allow_screen_share:

@@ -21,7 +21,10 @@ RETRY_SECONDS = 5.0
 """How soon a room is tried again that the PBX did not let close."""
 
 BATCH = 1000
-"""Rooms closed, and forgotten, at a time; as many as can be dialled."""
+"""Rooms closed at a time; as many as can be dialled."""
+
+FORGET_BATCH = 100
+"""Rooms forgotten at a look, in one transaction that others wait for; there are many looks."""
 
 _log = structlog.get_logger("rooms")
 
@@ -55,7 +58,7 @@ class Timekeeper:
         now = self._changes.now()
         for room_id in await self._records.overdue(now, now - self._idle, BATCH):
             await self._close(room_id, now)
-        await self._records.forget(now - self._retention, BATCH)
+        await self._records.forget(now - self._retention, FORGET_BATCH)
 
     async def pause_seconds(self) -> float:
         """How long nothing needs to be looked at: 30 seconds at most."""

@@ -153,7 +153,7 @@ class Conference:
             if not await self._lobby.lead(room, channel, keypad):
                 self._room_of.pop(channel.id, None)
         except Exception:  # noqa: BLE001 - whatever it was, nobody is left in silence
-            _log.exception("caller_lost", channel=channel.id)
+            _log.exception("caller_lost", unique_id=channel.id)
             await self._turn_away(channel)
 
     async def _turn_away(self, channel: Channel) -> None:

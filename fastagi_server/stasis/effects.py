@@ -17,9 +17,11 @@ from fastagi_server.ari.errors import (
 )
 from fastagi_server.calls import legs
 from fastagi_server.calls.causes import Cause
-from fastagi_server.calls.journal import CallJournal
+from fastagi_server.calls.journal import PBX, CallJournal
 from fastagi_server.calls.live import LiveCall
+from fastagi_server.calls.models import EndFacts, EventKind
 from fastagi_server.calls.orders import bridge_id
+from fastagi_server.calls.transitions import Trigger
 
 TRIES = 3
 """How often a request is begun that cannot reach Asterisk."""
@@ -29,6 +31,9 @@ ENTER_SECONDS = 2.0
 
 CALL_ID_VARIABLE = "SGE_CALL_ID"
 """The channel variable that names the call; ari.conf has it in every event."""
+
+SYSTEM_VARIABLE = "SGE_SYSTEM"
+"""The global of the dialplan that names its PBX, and under which it registers calls."""
 
 _log = structlog.stdlib.get_logger("calls")
 
@@ -71,22 +76,30 @@ class CallEffects:
                 )
                 pending.extend(_after_failure(live, effect, error))
 
-    async def dial(self, call_id: str, order: legs.Dial) -> None:
-        """Make a channel and ring it; after an AriError there is no such channel."""
+    async def dial(
+        self, call_id: str, order: legs.Dial, recorded: Awaitable[object] | None = None
+    ) -> None:
+        """Make a channel and, when `recorded` is there, ring it.
+
+        After an error, of Asterisk or of `recorded`, there is no such channel.
+        """
         try:
-            await self._dial(call_id, order)
-        except AriError:
+            await self._dial(call_id, order, recorded)
+        except Exception:
             await self._remove(order.channel_id)
             raise
 
     async def watch(self, channel_id: str) -> None:
-        """Have the events of a channel to its very end, which has the true hang-up cause."""
+        """Have the events of a channel that we did not make to its very end.
+
+        Only that has the true hang-up cause.
+        """
         await self._ari.subscribe(self._app, f"channel:{channel_id}")
 
     async def _carry_out_one(self, live: LiveCall, effect: legs.Effect) -> None:
         match effect:
-            case legs.Note():
-                await self._journal.note(live.call_id, effect)
+            case legs.Note() | legs.Rate() | legs.LogTransfer():
+                await self._write(live.call_id, effect)
             case legs.Dial():
                 await self._dial_unless_over(live, effect)
             case legs.OpenBridge():
@@ -99,6 +112,18 @@ class CallEffects:
                 await self._ari.destroy_bridge(bridge_id(live.call_id))
             case _:
                 await self._signal(effect)
+
+    async def _write(self, call_id: str, effect: legs.Note | legs.Rate | legs.LogTransfer) -> None:
+        match effect:
+            case legs.Note():
+                await self._journal.note(call_id, effect)
+            case legs.Rate(figures):
+                facts = EndFacts(quality=figures)
+                await self._journal.note(call_id, legs.Note(Trigger.END, datetime.now(UTC), facts))
+            case legs.LogTransfer(participant, to):
+                known = {"participant": participant, "to": to}
+                told = {name: value for name, value in known.items() if value}
+                await self._journal.log(call_id, EventKind.TRANSFERRED, PBX, told)
 
     async def _signal(
         self, effect: legs.Answer | legs.Ring | legs.StopRinging | legs.Park | legs.Unpark
@@ -123,7 +148,9 @@ class CallEffects:
             raise AriNotFoundError(404, "the call ended before this leg was made")
         await self.dial(live.call_id, order)
 
-    async def _dial(self, call_id: str, order: legs.Dial) -> None:
+    async def _dial(
+        self, call_id: str, order: legs.Dial, recorded: Awaitable[object] | None
+    ) -> None:
         ari, channel_id = self._ari, order.channel_id
         entering = self._entering[channel_id] = asyncio.get_running_loop().create_future()
         variables = {CALL_ID_VARIABLE: call_id}
@@ -139,12 +166,14 @@ class CallEffects:
                 variables=variables,
             )
             await _surely(create)
-            # Both before it rings: it cannot be dialled until it is in the application, and a phone
-            # that refuses at once would be gone without its cause.
+            # Whoever makes a channel for an application subscribes that to it, so nothing has to be
+            # asked for here: its end comes with its cause, even from a phone that refuses at once.
             async with asyncio.timeout(ENTER_SECONDS):
-                await asyncio.gather(_surely(partial(self.watch, channel_id)), entering)
+                await entering
             if order.is_joined:
                 await _surely(partial(ari.add_to_bridge, bridge_id(call_id), channel_id))
+            if recorded is not None:
+                await recorded
             caller, seconds = order.caller_id or "", self._ring_seconds
             await _surely(partial(ari.dial, channel_id, caller=caller, timeout=seconds))
         except TimeoutError:
@@ -162,7 +191,7 @@ class CallEffects:
         try:
             await self._ari.hang_up(channel_id)
         except AriError as error:
-            _log.warning("channel_left_behind", channel=channel_id, reason=str(error))
+            _log.warning("channel_left_behind", unique_id=channel_id, reason=str(error))
 
 
 async def _surely(ask: Callable[[], Awaitable[object]]) -> None:

@@ -20,18 +20,16 @@ from fastagi_server.calls.journal import CallJournal
 from fastagi_server.calls.legs import Leg, LegState, Note
 from fastagi_server.calls.live import LiveCall
 from fastagi_server.calls.models import Call, CallType, EndFacts
-from fastagi_server.calls.orders import bridge_id, leg_id
+from fastagi_server.calls.orders import arriving_channel, bridge_id, leg_id
 from fastagi_server.calls.participants import is_dial_string
 from fastagi_server.calls.transitions import Trigger
-from fastagi_server.stasis.effects import CallEffects
+from fastagi_server.stasis.effects import CALL_ID_VARIABLE, CallEffects
 from fastagi_server.stasis.endpoints import Endpoints
 from fastagi_server.stasis.reception import Application
-from fastagi_server.stasis.switchboard import Switchboard
+from fastagi_server.stasis.switchboard import Switchboard, leg_state
 
 _OURS = re.compile(r"sge-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:-([0-9]{1,4}))?")
 """Ids of our bridges and channels: the call's, and the leg's number."""
-
-_STATES = {"Up": LegState.UP, "Ringing": LegState.RINGING, "Ring": LegState.RINGING}
 
 _log = structlog.stdlib.get_logger("calls")
 
@@ -72,7 +70,7 @@ class Reconciliation:
             if call.id not in led:
                 await self._take_over(call, legs.get(call.id, {}), channels, bridges)
         self._switchboard.is_linked = True
-        present = {channel.id: _state(channel) for channel in channels.values()}
+        present = {channel.id: leg_state(channel) for channel in channels.values()}
         now = datetime.now(UTC)
         for live in self._switchboard.calls:
             carry_out = await self._switchboard.prepare(
@@ -109,18 +107,21 @@ class Reconciliation:
         bridges: Mapping[str, Sequence[str]],
     ) -> None:
         """Lead a call on that was begun before we started."""
-        caller = channels.get(call.channel.unique_id) if call.channel is not None else None
-        if not made and (caller is None or caller.app_name != "Stasis"):
+        joined = bridges.get(bridge_id(call.id))
+        if not made and not joined and not _has_caller(call, channels):
             if call.channel is None and any(map(is_dial_string, call.participants)):
                 await self._note_lost(call)
             return
+        legs = self._legs(call, made)
+        known = {leg.channel_id for leg in legs}
+        # Who came by a transfer has an id of Asterisk's, but is where the others are.
+        legs += [_leg(channels[each]) for each in joined or () if each in channels.keys() - known]
         live = LiveCall(
             call.id,
-            self._legs(call, made),
+            legs,
             is_conference=call.call_type is CallType.CONFERENCE,
         )
         live.connected_at = call.answered_at
-        joined = bridges.get(bridge_id(call.id))
         live.has_bridge = joined is not None
         for leg in live.legs:
             leg.is_joined = leg.channel_id in (joined or ())
@@ -130,12 +131,13 @@ class Reconciliation:
         _log.info("call_taken_over", call=call.id, legs=len(live.legs))
 
     def _legs(self, call: Call, made: Mapping[int, Channel]) -> list[Leg]:
-        if call.channel is not None:
-            first = Leg(call.channel.unique_id, state=LegState.RINGING)
-            return [first, *(_found(number, made) for number in sorted(made))]
+        arriving = arriving_channel(call)
+        if arriving is not None:
+            first = Leg(arriving, state=LegState.RINGING)
+            return [first, *(_leg(made[number]) for number in sorted(made))]
         rung = [each for each in call.participants if is_dial_string(each)]
         planned = [self._planned(call, number, each, made) for number, each in enumerate(rung)]
-        return planned + [_found(number, made) for number in sorted(made) if number >= len(rung)]
+        return planned + [_leg(made[number]) for number in sorted(made) if number >= len(rung)]
 
     def _planned(
         self, call: Call, number: int, participant: str, made: Mapping[int, Channel]
@@ -201,11 +203,15 @@ def _legs_by_call(channels: Iterable[Channel]) -> dict[str, dict[int, Channel]]:
     return legs
 
 
-def _found(number: int, made: Mapping[int, Channel]) -> Leg:
-    channel = made[number]
+def _has_caller(call: Call, channels: Mapping[str, Channel]) -> bool:
+    """Whether the channel that a call came by is here, and in an application."""
+    caller = channels.get(arriving_channel(call) or "")
+    if caller is None or caller.app_name != "Stasis":
+        return False
+    # Two Asterisks may use the same unique id; the variable, where ari.conf sends it, tells.
+    return caller.variables.get(CALL_ID_VARIABLE, call.id) in {call.id, ""}
+
+
+def _leg(channel: Channel) -> Leg:
     endpoint = channel.name.rpartition("-")[0]
-    return Leg(channel.id, endpoint, endpoint, _state(channel))
-
-
-def _state(channel: Channel) -> LegState:
-    return _STATES.get(channel.state, LegState.DIALLING)
+    return Leg(channel.id, endpoint, endpoint, leg_state(channel))

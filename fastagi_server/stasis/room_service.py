@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from fastagi_server.ari.client import AriClient
+from fastagi_server.calls.outbound import NO_CALLS_OUT, OutboundPolicy
 from fastagi_server.identities.extensions import Directory
 from fastagi_server.rooms.desk import DAY, RoomDesk, open_desk
 from fastagi_server.rooms.orders import MAX_SEATS
@@ -34,6 +35,7 @@ async def open_rooms(
     *,
     directory: Directory,
     endpoints: Endpoints,
+    outbound: OutboundPolicy = NO_CALLS_OUT,
     app: str,
     measures: Measures,
     ring_seconds: int = 30,
@@ -58,6 +60,7 @@ async def open_rooms(
         max_rooms=max_rooms,
         idle=idle,
         retention=retention,
+        outbound=outbound,
     )
     conference = None
     if ari is not None and control is not None:

@@ -11,19 +11,24 @@ from datetime import UTC, datetime
 from fastagi_server.ari import events
 from fastagi_server.ari.client import AriClient
 from fastagi_server.ari.errors import AriError, AriNotFoundError
+from fastagi_server.ari.models import Channel
 from fastagi_server.calls.commands import Command
 from fastagi_server.calls.errors import CallStateError, PbxUnreachableError
-from fastagi_server.calls.legs import Dial, Effect, Leg
+from fastagi_server.calls.legs import Dial, Effect, Leg, LegState
 from fastagi_server.calls.live import LiveCall
 from fastagi_server.calls.models import Call, CallType
 from fastagi_server.calls.orders import leg_id
 from fastagi_server.calls.participants import is_dial_string
+from fastagi_server.calls.quality import REPORTS
 from fastagi_server.stasis.commands import CommandDesk
 from fastagi_server.stasis.effects import CALL_ID_VARIABLE, CallEffects
 from fastagi_server.stasis.endpoints import Endpoints
 from fastagi_server.stasis.failures import as_pbx_errors, pbx_error
+from fastagi_server.telemetry.subject import learn
 
 Decide = Callable[[LiveCall], Sequence[Effect]]
+
+_STATES = {"Up": LegState.UP, "Ringing": LegState.RINGING, "Ring": LegState.RINGING}
 
 
 class Switchboard:
@@ -92,17 +97,42 @@ class Switchboard:
         """A channel that was just made is in its application."""
         self._effects.entered(channel_id)
 
+    def hands_over(self, channel_id: str) -> None:
+        """Another channel takes the place of this one, of whose end is told by other events."""
+        live = self._live.get(self._call_of.get(channel_id, ""))
+        if live is not None:
+            live.hand_over(channel_id)
+
+    async def replace(self, old: str, heir: Channel, at: datetime) -> None:
+        """Lead a channel that has taken the place of a leg here: a phone has transferred a call."""
+        call_id = self.call_of(old)
+        # What Asterisk calls the joining of two calls is no number that anybody dials.
+        to = heir.dialplan_exten if heir.dialplan_exten.isalnum() else ""
+        leg = Leg(heir.id, "", heir.name.rpartition("-")[0], leg_state(heir))
+        if call_id is None:
+            return
+        await self.apply(call_id, lambda live: live.replaced(old, leg, to, at))
+        try:
+            await self._effects.watch(heir.id)
+        except AriError:
+            # It is gone already, or nothing more will be told of it.
+            await self.apply(call_id, lambda live: live.gone(heir.id, None, at))
+
     async def receive(self, event: events.Event) -> None:
         """Take one event about a channel that is a leg here."""
         for channel_id, report in reports(event):
             call_id = self.call_of(channel_id)
             if call_id is not None:
+                learn(call=call_id)
                 await self.apply(call_id, report)
 
     # -- what is asked: the port CallControl ------------------------------------------------------
 
-    async def originate(self, call: Call) -> None:
-        """Ring the first participant that is a dial string; the others when it answers."""
+    async def originate(self, call: Call, recorded: Awaitable[object]) -> None:
+        """Ring the first participant that is a dial string; the others when it answers.
+
+        Its channel is made while the record is written, and dialled after that.
+        """
         self._require_link()
         live = self._planned(call)
         self.add(live)
@@ -110,10 +140,13 @@ class Switchboard:
             try:
                 for order in live.begin():
                     if isinstance(order, Dial):
-                        await self._effects.dial(call.id, order)
+                        await self._effects.dial(call.id, order, recorded)
             except AriError as error:
                 self._forget(live)
                 raise pbx_error(error) from error
+            except Exception:
+                self._forget(live)
+                raise
 
     async def accept(self, call: Call, actor: str) -> bool:
         """Answer a caller who is ringing us; False when there is none."""
@@ -199,7 +232,14 @@ class Switchboard:
         self._live.pop(live.call_id, None)
         self._turns.pop(live.call_id, None)
         for leg in live.legs:
-            self._call_of.pop(leg.channel_id, None)
+            # A channel may have come again, as another call.
+            if self._call_of.get(leg.channel_id) == live.call_id:
+                del self._call_of[leg.channel_id]
+
+
+def leg_state(channel: Channel) -> LegState:
+    """Where a leg stands whose channel exists."""
+    return _STATES.get(channel.state, LegState.DIALLING)
 
 
 def reports(event: events.Event) -> list[tuple[str, Decide]]:
@@ -210,8 +250,10 @@ def reports(event: events.Event) -> list[tuple[str, Decide]]:
             return [(channel.id, lambda live: live.rings(channel.id, at))]
         case events.ChannelStateChange(channel=channel) if channel.state == "Up":
             return [(channel.id, lambda live: live.answers(channel.id, at))]
-        case events.ChannelHangupRequest(channel=channel):
-            return [(channel.id, lambda live: live.ending(channel.id))]
+        case events.ChannelHangupRequest(channel=channel, soft=soft):
+            return [(channel.id, lambda live: live.ending(channel.id, hung_up=not soft))]
+        case events.ChannelVarset(variable=name, value=text, channel=Channel(id=of)):
+            return [(of, lambda live: live.sounded(of, text))] if name in REPORTS else []
         case events.StasisEnd(channel=channel):
             return [(channel.id, lambda live: live.left(channel.id, at))]
         case events.ChannelDestroyed(channel=channel, cause=cause):
@@ -220,8 +262,5 @@ def reports(event: events.Event) -> list[tuple[str, Decide]]:
             return [(channel.id, lambda live: live.held(channel.id, at))]
         case events.ChannelUnhold(channel=channel):
             return [(channel.id, lambda live: live.resumed(channel.id, at))]
-        case events.BridgeBlindTransfer(transferee=channel, result="Success") if channel:
-            # It goes on in the dialplan: nobody must hang it up as a leg of this call.
-            return [(channel.id, lambda live: live.gone(channel.id, None, at))]
         case _:
             return []

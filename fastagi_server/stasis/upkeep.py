@@ -17,6 +17,7 @@ from fastagi_server.calls.journal import CallJournal
 from fastagi_server.calls.legs import Note
 from fastagi_server.calls.models import Call, CallStatus, EndFacts
 from fastagi_server.calls.transitions import Trigger
+from fastagi_server.stasis.effects import SYSTEM_VARIABLE
 from fastagi_server.stasis.switchboard import Switchboard
 
 LOOK_SECONDS = 30.0
@@ -43,26 +44,34 @@ class ChannelView(Protocol):
     async def unseen(self, calls: Sequence[Call]) -> tuple[set[str], set[str]]:
         """Of calls, those that are led here, and those whose own channel is not there.
 
-        Both by id. Raises AriError.
+        Both by id. Of a call whose channel is another system's nothing is said. Raises AriError.
         """
         ...
 
 
 class PbxView:
-    """Which calls the Asterisk of one switchboard knows; a ChannelView."""
+    """Which calls the Asterisk of one switchboard knows; a ChannelView.
 
-    def __init__(self, ari: AriClient, switchboard: Switchboard) -> None:
+    Calls of other systems are none of its business: their channels are never here. Its own are
+    those registered under the name that its dialplan gives itself, else under `system_name`.
+    """
+
+    def __init__(self, ari: AriClient, switchboard: Switchboard, *, system_name: str) -> None:
         self._ari = ari
         self._switchboard = switchboard
+        self._system_name = system_name
 
     async def unseen(self, calls: Sequence[Call]) -> tuple[set[str], set[str]]:
         """See ChannelView."""
         channels = {channel.id for channel in await self._ari.channels()}
         led = {live.call_id for live in self._switchboard.calls}
+        system = await self._ari.global_variable(SYSTEM_VARIABLE) or self._system_name
         gone = {
             call.id
             for call in calls
-            if call.channel is not None and call.channel.unique_id not in channels
+            if call.channel is not None
+            and call.channel.system == system
+            and call.channel.unique_id not in channels
         }
         return led, gone - led
 

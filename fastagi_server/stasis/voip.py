@@ -20,13 +20,10 @@ from fastagi_server.calls.journal import CallJournal
 from fastagi_server.calls.legs import Leg, LegState
 from fastagi_server.calls.live import LiveCall
 from fastagi_server.calls.models import Call, CallType
-from fastagi_server.calls.orders import CallOrder, leg_id
-from fastagi_server.stasis.effects import CALL_ID_VARIABLE, CallEffects
+from fastagi_server.calls.orders import CallOrder, arriving_channel, leg_id
+from fastagi_server.stasis.effects import CALL_ID_VARIABLE, SYSTEM_VARIABLE, CallEffects
 from fastagi_server.stasis.endpoints import Endpoints
 from fastagi_server.stasis.switchboard import Switchboard
-
-SYSTEM_VARIABLE = "SGE_SYSTEM"
-"""A global of the dialplan."""
 
 _log = structlog.stdlib.get_logger("calls")
 
@@ -65,7 +62,7 @@ class Arrivals:
             call = await self._call_of(channel, participant)
             await self._effects.watch(channel.id)
         except (AriError, CallError) as error:
-            _log.warning("caller_not_served", channel=channel.id, reason=str(error))
+            _log.warning("caller_not_served", unique_id=channel.id, reason=str(error))
             await self._turn_away(channel)
             return
         legs = [_caller(channel)]
@@ -85,7 +82,7 @@ class Arrivals:
         try:
             await self._ari.hang_up(channel.id, cause=Cause.FAILURE)
         except AriError as error:
-            _log.warning("caller_not_hung_up", channel=channel.id, reason=str(error))
+            _log.warning("caller_not_hung_up", unique_id=channel.id, reason=str(error))
 
     async def _call_of(self, channel: Channel, participant: str) -> Call:
         known = await self._registered(channel)
@@ -105,6 +102,8 @@ class Arrivals:
             },
         )
         call = await self._journal.adopt(order)
+        if not call.is_active:
+            call = await self._journal.adopt_again(order)
         await self._ari.set_variable(channel.id, name=CALL_ID_VARIABLE, value=call.id)
         return call
 
@@ -119,7 +118,7 @@ class Arrivals:
         """The call that the dialplan registered this channel as, if that is so and it goes on."""
         call_id = channel.variables.get(CALL_ID_VARIABLE)
         call = await self._journal.get(call_id) if call_id else None
-        if call is None or call.channel is None or call.channel.unique_id != channel.id:
+        if call is None or arriving_channel(call) != channel.id:
             return None
         return call if call.is_active else None
 

@@ -108,6 +108,8 @@ exten => h,1,AGI(${SGE_AGI}/end?system=${SGE_SYSTEM})
 LED_CONTEXTS = """
 [test-elsewhere]
 exten => s,1,Wait(60)
+exten => again,1,Stasis(sky-genesis-voip,1004)
+ same => n,Hangup()
 """
 
 

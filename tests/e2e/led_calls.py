@@ -23,8 +23,17 @@ def wait_for_status(service: Service, call_id: str, status: str) -> dict[str, An
 
 
 def kinds(service: Service, call_id: str) -> list[str]:
-    """What happened to a call, in order, by its log in the API."""
-    return [event["kind"] for event in service.events(call_id)]
+    """What happened to a call, in order, by its log in the API; not how it sounded, told later."""
+    told = (event["kind"] for event in service.events(call_id))
+    return [kind for kind in told if kind != "measured"]
+
+
+def ended_by(service: Service, call_id: str) -> str | None:
+    """Who ended a call that is over, by its log."""
+    end_of(service, call_id)
+    (end,) = (event for event in service.events(call_id) if event["kind"] == "ended")
+    who: str | None = end["facts"].get("ended_by")
+    return who
 
 
 def causes(phone: Phone) -> set[int]:
@@ -61,6 +70,16 @@ def end_of(service: Service, call_id: str) -> tuple[str, int | None, str | None]
     """Status, cause and dial status of a call that is over."""
     record = wait_for_status(service, call_id, "ended")
     return record["status"], record["hangup_cause"], record["dial_status"]
+
+
+def check_by_asterisk(asterisk: Asterisk, service: Service, call_id: str, channel: str) -> None:
+    """Hold the record of an answered call against Asterisk's own, of the channel that called.
+
+    That of a placed call is the second phone's.
+    """
+    record, detail = wait_for_status(service, call_id, "ended"), detail_of(asterisk, channel)
+    assert (record["dial_status"], detail.disposition) == ("ANSWER", "ANSWERED")
+    assert abs(record["answered_ms"] - detail.talk_ms) <= ROOM_FOR_CLOCKS_MS, (record, detail)
 
 
 def detail_of(asterisk: Asterisk, channel_id: str) -> CallDetail:

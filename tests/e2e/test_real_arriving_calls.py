@@ -13,7 +13,9 @@ from led_calls import (
     WAIT_SECONDS,
     all_talk,
     causes,
+    check_by_asterisk,
     detail_of,
+    ended_by,
     kinds,
     newest,
     wait_for_status,
@@ -73,6 +75,9 @@ def test_the_caller_hangs_up(led: Asterisk, leading_service: Service) -> None:
     callee = Phone.answering(led, "1001")
     record, caller = called(led, leading_service, callee, hang_up_after_ms=300)
     assert (record["hangup_cause"], record["dial_status"]) == (16, "ANSWER")
+    assert ended_by(leading_service, record["id"]) == "caller"
+    channel = record["metadata"]["asterisk_channel_id"]
+    check_by_asterisk(led, leading_service, record["id"], channel)
     assert caller.statuses() == [401, 100, 180, 200, 200]
     assert causes(callee) == {16}
 
@@ -84,6 +89,7 @@ def test_the_callee_hangs_up(led: Asterisk, leading_service: Service) -> None:
     detail = detail_of(led, record["metadata"]["asterisk_channel_id"])
     assert (record["hangup_cause"], record["dial_status"]) == (16, "ANSWER")
     assert record["answered_ms"] == pytest.approx(detail.talk_ms, abs=ROOM_FOR_CLOCKS_MS)
+    assert ended_by(leading_service, record["id"]) == "callee"
     assert causes(caller) == {16}
 
 
@@ -91,6 +97,7 @@ def test_the_callee_is_busy(led: Asterisk, leading_service: Service) -> None:
     """486 and cause 17 for the caller, BUSY in the record and in Asterisk's own."""
     record, caller = called(led, leading_service, Phone.busy(led, "1001"))
     assert (record["hangup_cause"], record["dial_status"]) == (17, "BUSY")
+    assert ended_by(leading_service, record["id"]) is None
     assert (record["ring_ms"], record["answered_ms"], record["duration_ms"]) == (None, None, 0)
     assert caller.statuses() == [401, 100, 486]
     assert causes(caller) == {17}
@@ -114,6 +121,7 @@ def test_the_caller_gives_up(led: Asterisk, leading_service: Service) -> None:
     callee = Phone.not_answering(led, "1001")
     record, _ = called(led, leading_service, callee, cancel_after_ms=500)
     assert (record["hangup_cause"], record["dial_status"]) == (16, "CANCEL")
+    assert ended_by(leading_service, record["id"]) == "caller"
     assert record["ring_ms"] >= 500 - ROOM_FOR_CLOCKS_MS
     assert "< CANCEL" in callee.conversation()
     assert causes(callee) == {16}
@@ -159,7 +167,8 @@ def test_the_callee_holds(led: Asterisk, leading_service: Service) -> None:
         wait_for_status(leading_service, call["id"], "connected")
         leading_service.request("POST", f"/calls/{call['id']}/end")
         assert callee.wait(), callee.explain()
-    wait_for_status(leading_service, call["id"], "ended")
+    channel = call["metadata"]["asterisk_channel_id"]
+    check_by_asterisk(led, leading_service, call["id"], channel)
     assert kinds(leading_service, call["id"]) == [
         "adopted",
         "ringing",
@@ -202,6 +211,32 @@ def test_a_redirect_takes_a_leg_out(led: Asterisk, leading_service: Service) -> 
     assert (record["hangup_cause"], record["dial_status"]) == (16, "ANSWER")
 
 
+def test_a_channel_comes_again(led: Asterisk, leading_service: Service) -> None:
+    """After its call has ended it is another call, with a record of its own."""
+    service = leading_service
+    third = Phone.answering(led, "1004")
+    with Phone.talking(led, "1001") as callee, third, Phone.calling(led, "1002", "1001") as caller:
+        assert wait_until(lambda: bool(service.calls()), WAIT_SECONDS)
+        (first,) = service.calls()
+        wait_for_status(service, first["id"], "connected")
+        channel = first["metadata"]["asterisk_channel_id"]
+        led.cli(f"channel redirect {name_of(led, channel)} test-elsewhere,again,1")
+        assert callee.wait(), callee.explain()
+        wait_for_status(service, first["id"], "ended")
+        assert wait_until(lambda: newest(service)["id"] != first["id"], WAIT_SECONDS)
+        second = wait_for_status(service, newest(service)["id"], "connected")
+        assert led.wait_for_media(channel)
+        assert third.wait(0) is False
+        led.control.hang_up(channel)
+        assert caller.wait(), caller.explain()
+        assert third.wait(), third.explain()
+    assert second["metadata"]["asterisk_channel_id"] == channel
+    assert second["participants"] == ["SIP/1004"]
+    record = wait_for_status(service, second["id"], "ended")
+    assert (record["hangup_cause"], record["dial_status"]) == (16, "ANSWER")
+    assert ended_by(service, second["id"]) == "pbx"
+
+
 def name_of(asterisk: Asterisk, channel_id: str) -> str:
     """What Asterisk's console calls a channel."""
     return str(asterisk.control.request("GET", f"channels/{channel_id}")["name"])
@@ -214,12 +249,20 @@ def test_a_call_from_outside(led: Asterisk, leading_service: Service) -> None:
         assert caller.wait(), caller.explain()
     record = wait_for_status(leading_service, newest(leading_service)["id"], "ended")
     assert record["metadata"]["asterisk_context"] == "from-trunk"
+    channel = record["metadata"]["asterisk_channel_id"]
+    check_by_asterisk(led, leading_service, record["id"], channel)
     assert (record["hangup_cause"], record["dial_status"]) == (16, "ANSWER")
 
 
 def test_a_call_to_outside(led: Asterisk, leading_service: Service) -> None:
     """It goes out by the trunk, with the number dialled, and is recorded like any other."""
     with Phone.carrier(led) as carrier:
+        # Asterisk asks once a minute whether it is there, and calls nobody who was not.
+        led.cli("pjsip qualify sky-genesis-trunk")
+        path = "endpoints/PJSIP/sky-genesis-trunk"
+        assert wait_until(
+            lambda: led.control.request("GET", path)["state"] == "online", WAIT_SECONDS
+        )
         with Phone.calling(led, "1002", "0301234", hang_up_after_ms=300) as caller:
             assert caller.wait(), caller.explain()
         assert carrier.wait(), carrier.explain()

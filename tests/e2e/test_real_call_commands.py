@@ -9,6 +9,7 @@ from led_calls import (
     WAIT_SECONDS,
     all_talk,
     causes,
+    check_by_asterisk,
     end_of,
     kinds,
     legs,
@@ -33,6 +34,7 @@ def call(led: Asterisk, leading_service: Service) -> Iterator[dict[str, Any]]:
         yield wait_for_status(leading_service, placed["id"], "connected")
         leading_service.request("POST", f"/calls/{placed['id']}/end")
         assert second.wait() or first.wait(), second.explain()
+    check_by_asterisk(led, leading_service, placed["id"], f"sge-{placed['id']}-1")
 
 
 def ask(service: Service, call: dict[str, Any], verb: str, **body: str) -> dict[str, Any]:

@@ -5,14 +5,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-from led_calls import WAIT_SECONDS, all_talk, causes, end_of, kinds, legs, wait_for_status
+from led_calls import (
+    WAIT_SECONDS,
+    all_talk,
+    causes,
+    check_by_asterisk,
+    end_of,
+    kinds,
+    legs,
+    newest,
+    wait_for_status,
+)
 
 from lab.asterisk import Asterisk
+from lab.details import details
 from lab.errors import CommandError
 from lab.phones import Phone
 from lab.processes import wait_until
 from lab.root import Root
 from lab.service import Service, ari_settings
+from lab.transfers import answering_to_transfer, extension
 
 pytestmark = pytest.mark.asterisk
 
@@ -55,6 +67,7 @@ def test_the_service_is_killed_in_mid_call(led_asterisk: Asterisk, service: Serv
         assert second.wait(), second.explain()
     assert end_of(service, call["id"]) == ("ended", 16, "ANSWER")
     assert kinds(service, call["id"])[-3:] == ["held", "resumed", "ended"]
+    check_by_asterisk(led_asterisk, service, call["id"], f"sge-{call['id']}-1")
     assert causes(second) == {16}
 
 
@@ -72,6 +85,32 @@ def test_an_arrived_call_survives_the_service(led_asterisk: Asterisk, service: S
         assert caller.wait(), caller.explain()
         assert callee.wait(), callee.explain()
     assert end_of(service, call["id"]) == ("ended", 16, "ANSWER")
+    channel = call["metadata"]["asterisk_channel_id"]
+    check_by_asterisk(led_asterisk, service, call["id"], channel)
+
+
+def test_a_transferred_call_survives_the_service(led_asterisk: Asterisk, service: Service) -> None:
+    """Both calls that a phone's transfer made go on, and end as one hangs up."""
+    to = extension(led_asterisk, "1004")
+    with (
+        Phone.talking(led_asterisk, "1001") as first,
+        Phone.answering(led_asterisk, "1004") as third,
+    ):
+        with answering_to_transfer(led_asterisk, "1002", to=to) as phone:
+            call = service.place("SIP/1001", "SIP/1002")
+            assert phone.wait(), phone.explain()
+        assert wait_until(lambda: newest(service)["id"] != call["id"], WAIT_SECONDS)
+        second = wait_for_status(service, newest(service)["id"], "connected")
+        service.kill()
+        start_again(service)
+        for each in (call, second):
+            assert service.call(each["id"])["status"] == "connected"
+            assert all_talk(led_asterisk, each)
+        led_asterisk.control.hang_up(legs(led_asterisk, call)[0])
+        assert first.wait(), first.explain()
+        assert third.wait(), third.explain()
+    assert end_of(service, call["id"]) == ("ended", 16, "ANSWER")
+    assert end_of(service, second["id"]) == ("ended", 16, "ANSWER")
 
 
 def test_a_phone_hangs_up_while_the_service_is_away(
@@ -87,7 +126,8 @@ def test_a_phone_hangs_up_while_the_service_is_away(
         start_again(service)
         assert first.wait(), first.explain()
     wait_for_status(service, call["id"], "ended")
-    assert service.events(call["id"])[-1]["facts"] == {"reason": "lost"}
+    (end,) = (event for event in service.events(call["id"]) if event["kind"] == "ended")
+    assert end["facts"] == {"reason": "lost"}
 
 
 def test_calls_without_the_service(led_asterisk: Asterisk, service: Service) -> None:
@@ -113,6 +153,7 @@ def test_the_socket_is_cut_in_mid_call(led_asterisk: Asterisk, service: Service)
         led_asterisk.control.hang_up(legs(led_asterisk, call)[1])
         assert first.wait(), first.explain()
     assert end_of(service, call["id"]) == ("ended", 16, "ANSWER")
+    check_by_asterisk(led_asterisk, service, call["id"], f"sge-{call['id']}-1")
 
 
 def test_many_calls_at_once(led_asterisk: Asterisk, service: Service) -> None:
@@ -131,6 +172,9 @@ def test_many_calls_at_once(led_asterisk: Asterisk, service: Service) -> None:
         assert second.wait(), second.explain()
     assert {end_of(service, call["id"]) for call in placed} == {("ended", 16, "ANSWER")}
     assert led_asterisk.wait_idle()
+    second_phones = {f"sge-{call['id']}-1" for call in placed}
+    answered = {each.unique_id for each in details(led_asterisk) if each.disposition == "ANSWERED"}
+    assert second_phones <= answered
     assert service.calls() == []
 
 

@@ -13,6 +13,7 @@ from led_calls import (
     causes,
     detail_of,
     end_of,
+    ended_by,
     kinds,
     legs,
     wait_for_status,
@@ -45,6 +46,7 @@ def test_two_phones_talk(led: Asterisk, leading_service: Service) -> None:
     record = service.call(call["id"])
     detail = detail_of(led, f"sge-{call['id']}-1")
     assert end_of(service, call["id"]) == ("ended", 16, "ANSWER")
+    assert ended_by(service, call["id"]) == "user"
     assert kinds(service, call["id"]) == ["created", "ringing", "accepted", "ended"]
     assert detail.disposition == "ANSWERED"
     assert record["answered_ms"] == pytest.approx(detail.talk_ms, abs=ROOM_FOR_CLOCKS_MS)
@@ -75,6 +77,7 @@ def test_a_phone_hangs_up(led: Asterisk, leading_service: Service, who: str) -> 
     record = wait_for_status(leading_service, call["id"], "ended")
     detail = detail_of(led, f"sge-{call['id']}-1")
     assert (record["hangup_cause"], record["dial_status"]) == (16, "ANSWER")
+    assert ended_by(leading_service, call["id"]) == {"1001": "caller", "1002": "callee"}[who]
     assert detail.disposition == "ANSWERED"
     assert record["answered_ms"] == pytest.approx(detail.talk_ms, abs=ROOM_FOR_CLOCKS_MS)
     assert causes(staying) == {16}

@@ -24,7 +24,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CHANNELS = ("0", "1", "2", "3", "stranger")
 
 Report = tuple[str, str, int]
-REPORTED = ("rings", "answers", "gone", "held", "resumed", "ending", "left")
+REPORTED = ("rings", "answers", "gone", "held", "resumed", "ending", "left", "replaced")
 ASKED = ("park", "unpark", "transfer", "accept", "end", "stock")
 
 reports = st.lists(
@@ -84,6 +84,10 @@ class Pbx:
             return live.gone(channel, cause, now)
         if what == "ending":
             return live.ending(channel)
+        if what == "replaced":
+            heir = Leg(f"h{self.clock}", state=LegState.UP)
+            self.there.add(heir.channel_id)
+            return live.replaced(channel, heir, "9", now)
         effects: list[Effect] = getattr(live, what)(channel, now)
         if what == "left" and live.leg(channel) is None:
             self.there.discard(channel)

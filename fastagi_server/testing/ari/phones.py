@@ -83,6 +83,33 @@ class Phones:
         """The phone takes the call off hold."""
         self._world.about("ChannelUnhold", self._world.find(channel_id))
 
+    def transfers(self, channel_id: str, extension: str) -> str:
+        """The phone sends whom it talks to to an extension and hangs up (blind transfer).
+
+        Returns the id of the channel that takes its place, and that the dialplan answers.
+        """
+        channel = self._world.find(channel_id)
+        context = "sky-genesis-voip"
+        heir = FakeChannel(
+            f"{channel_id}-transferred",
+            f"Local/{extension}@{context}",
+            state="Up",
+            exten=extension,
+            context=context,
+        )
+        self._world.replace(channel, heir)
+        self._world.about(
+            "BridgeBlindTransfer", channel, exten=extension, context=context, result="Success"
+        )
+        self.hangs_up(channel_id)
+        return heir.id
+
+    def sounded(self, channel_id: str, **reports: str) -> None:
+        """Asterisk tells what it measured of the phone's audio, as before a channel ends."""
+        channel = self._world.find(channel_id)
+        for variable, value in reports.items():
+            self._world.about("ChannelVarset", channel, variable=variable, value=value)
+
     def presses(self, channel_id: str, digits: str) -> None:
         """Keys are pressed, one after another."""
         for digit in digits:

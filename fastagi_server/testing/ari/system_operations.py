@@ -35,6 +35,9 @@ class SystemOperations:
             case "GET", ("asterisk", "ping"):
                 ping = {"ping": "pong", "timestamp": timestamp(), "asterisk_id": ENTITY_ID}
                 return Answer(200, ping)
+            case "GET", ("asterisk", "variable"):
+                value = self._world.variables.get(request.query["variable"], "")
+                return Answer(200, {"value": value})
             case _, ("asterisk", "config", "dynamic", *names):
                 return self._config(tuple(names), request)
             case "GET", ("api-docs", name) if name in DESCRIPTIONS:

@@ -55,6 +55,7 @@ class World:
         self.playbacks: dict[str, dict[str, str]] = {}
         self.recordings: dict[str, dict[str, str]] = {}
         self.objects: dict[tuple[str, ...], list[Json]] = {}
+        self.variables: dict[str, str] = {}
         self.sockets: dict[str, EventSocket] = {}
         self.sources: dict[str, set[str]] = {}
         self.held_entries: list[tuple[FakeChannel, str, str]] | None = None
@@ -144,6 +145,21 @@ class World:
             application, channel.app = channel.app, ""
             self.publish("StasisEnd", (application,), channel=channel.document())
 
+    def replace(self, channel: FakeChannel, heir: FakeChannel) -> None:
+        """Put another channel into the application and the bridge of one that a phone leaves."""
+        self.add(heir)
+        heir.app = channel.app
+        self.publish(
+            "StasisStart",
+            (heir.app,),
+            channel=heir.document(),
+            args=[],
+            replace_channel=channel.document(),
+        )
+        if channel.bridge:
+            self.join_bridge(self.bridges[channel.bridge], heir)
+            self.leave_bridge(channel)
+
     def change_state(self, channel: FakeChannel, state: str) -> None:
         """Give a channel another state."""
         channel.state = state
@@ -159,7 +175,9 @@ class World:
         if channel.timer is not None:
             channel.timer.cancel()
         if requested is not None:
-            self.about("ChannelHangupRequest", channel, cause=requested)
+            # Asterisk's own requests are soft; a phone's is not.
+            soft = {"soft": True} if requested == INTERWORKING else {}
+            self.about("ChannelHangupRequest", channel, cause=requested, **soft)
         self.leave(channel)
         del self.channels[channel.id]
         words = CAUSE_TEXTS.get(cause, "Unknown")

@@ -1,5 +1,6 @@
 """A PBX that does whatever it is asked."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from fastagi_server.calls.commands import Command
@@ -13,7 +14,7 @@ class WillingPbx:
 
     asked: list[str] = field(default_factory=list[str])
 
-    async def originate(self, call: Call) -> None:
+    async def originate(self, call: Call, recorded: Awaitable[object]) -> None:
         """Ring everybody."""
         self.asked.append(f"originate {' '.join(call.participants)}")
 

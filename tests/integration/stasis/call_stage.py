@@ -71,6 +71,12 @@ class Stage:
         """What is logged of a call."""
         return [str(event.kind) for event in await self.registry.events(call_id, SERVICE)]
 
+    async def measured(self, call_id: str) -> None:
+        """Return when it is recorded how a call sounded."""
+        async with asyncio.timeout(SECONDS):
+            while (await self.registry.get(call_id, SERVICE)).quality is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
     async def end(self, call_id: str) -> Call:
         """End a call by request."""
         return await self.registry.end(call_id, SERVICE, EndFacts())

@@ -1,5 +1,6 @@
 """The switchboard and its applications on a fake Asterisk: what phones do, what is recorded."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from fastagi_server.calls.errors import (
     PbxTooSlowError,
     PbxUnreachableError,
 )
-from fastagi_server.calls.models import CallType, EndFacts
+from fastagi_server.calls.models import Call, CallType, EndFacts
 from fastagi_server.calls.orders import CallOrder
+from fastagi_server.store.errors import StoreBusyError
 from fastagi_server.testing.ari.fake import FakeAri
 from fastagi_server.testing.ari.world import PhoneState
 
@@ -85,6 +87,30 @@ async def test_a_refused_call_leaves_nothing(stage: Stage) -> None:
         await stage.place("SIP/1001", "SIP/1002")
     assert await stage.registry.active(SERVICE, 10) == []
     await stage.empty()
+
+
+async def test_a_phone_rings_once_the_call_is_recorded(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channel is made meanwhile; without a record it is taken away and nothing rang."""
+    written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def fail(*_: object) -> tuple[Call, bool]:
+        await written
+        raise StoreBusyError("the disk is slow")
+
+    monkeypatch.setattr(stage.store.calls, "create", fail)
+    placing = asyncio.create_task(stage.place("SIP/1001", "SIP/1002"))
+    await stage.when(lambda: stage.fake.channels)
+    (channel,) = stage.fake.channels.values()
+    assert not channel.dialled
+    written.set_result(None)
+    with pytest.raises(StoreBusyError):
+        await placing
+    assert not channel.dialled
+    await stage.empty()
+    assert stage.telephony.switchboard is not None
+    assert stage.telephony.switchboard.calls == ()
 
 
 async def test_a_failing_pbx_leaves_nothing(stage: Stage) -> None:

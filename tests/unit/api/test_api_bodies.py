@@ -62,6 +62,7 @@ def test_wire_form_of_a_call() -> None:
         "ring_ms": None,
         "answered_ms": None,
         "duration_ms": None,
+        "quality": None,
     }
 
 

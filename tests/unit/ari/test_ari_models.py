@@ -102,7 +102,10 @@ def test_the_info_is_read() -> None:
 
 
 def test_the_quality_of_a_call_is_read() -> None:
-    """Also the two scores that ARI does not document; a phone without RTCP has none."""
+    """Also the two scores that ARI does not document; a phone without RTCP has none.
+
+    Asterisk gives jitter and score under the name of the other direction.
+    """
     raw = {
         "txcount": 100,
         "rxcount": 90,
@@ -117,9 +120,9 @@ def test_the_quality_of_a_call_is_read() -> None:
     quality = RtpStatistics.from_json(raw)
     assert (quality.sent_packets, quality.received_packets) == (100, 90)
     assert (quality.sent_lost, quality.received_lost) == (1, 2)
-    assert (quality.sent_jitter_seconds, quality.received_jitter_seconds) == (0.001, 0.002)
+    assert (quality.received_jitter_seconds, quality.sent_jitter_seconds) == (0.001, 0.002)
     assert quality.round_trip_seconds == 0.03
-    assert (quality.sent_mes, quality.received_mes) == (87.5, 88.0)
+    assert (quality.received_mes, quality.sent_mes) == (87.5, 88.0)
     assert RtpStatistics.from_json({"txcount": 1, "rxcount": 1}).sent_mes is None
 
 

@@ -70,6 +70,33 @@ async def test_a_lost_call() -> None:
     assert records.log[call_id][-1].facts == {"reason": "lost"}
 
 
+async def test_how_it_sounded_is_noted_later() -> None:
+    """The end stays what it was; the log has whole numbers of what was measured."""
+    journal, records, call_id = await journal_of()
+    await journal.note(call_id, Note(Trigger.END, NOON, EndFacts(16, ended_at=NOON)))
+    quality = {"mes": 79.6, "mos": 3.98, "loss_percent": 0.4, "jitter_ms": 1.5}
+    for _ in range(2):
+        await journal.note(call_id, Note(Trigger.END, LATER, EndFacts(quality=quality)))
+    call = records.calls[call_id]
+    assert (call.quality, call.end_time, call.hangup_cause) == (quality, NOON, 16)
+    assert [(event.kind, event.facts) for event in records.log[call_id]][1:] == [
+        ("ended", {"hangup_cause": 16}),
+        ("measured", {"mes": 80, "loss_percent": 0, "jitter_ms": 2}),
+    ]
+
+
+async def test_a_channel_that_was_a_call_before() -> None:
+    """It is a new call, found by its own id alone, that knows its channel."""
+    journal, records, _ = await journal_of()
+    order = CallOrder(("SIP/1001",), CallType.AUDIO, {"asterisk_call_id": "17.4"})
+    first = await journal.adopt(order)
+    again = await journal.adopt_again(order)
+    assert again.id != first.id
+    assert again.channel is None
+    assert again.metadata["asterisk_channel_id"] == "17.4"
+    assert [event.kind for event in records.log[again.id]] == ["adopted"]
+
+
 async def test_adopting_twice_is_adopting_once() -> None:
     """The second time gives the first call."""
     journal, records, _ = await journal_of()
@@ -80,3 +107,14 @@ async def test_adopting_twice_is_adopting_once() -> None:
     assert [event.kind for event in records.log[first.id]] == ["adopted"]
     assert await journal.get(first.id) == first
     assert first in await journal.active()
+
+
+async def test_what_is_known_only_after_the_end() -> None:
+    """It is filled in and logged as measured: a call does not end twice."""
+    journal, records, call_id = await journal_of(CallStatus.CONNECTED)
+    await journal.note(call_id, Note(Trigger.END, LATER, EndFacts(16, ended_at=LATER)))
+    story = EndFacts(16, "ANSWER", 1000, 2000, LATER)
+    await journal.note(call_id, Note(Trigger.END, LATER, story))
+    await journal.note(call_id, Note(Trigger.END, LATER, story))
+    assert records.calls[call_id].answered_ms == 2000
+    assert [event.kind for event in records.log[call_id]] == ["created", "ended", "measured"]

@@ -1,10 +1,13 @@
 """What may be ordered, and what an order means."""
 
+from dataclasses import replace
+
 import pytest
+from call_samples import NOON
 
 from fastagi_server.calls.errors import InvalidCallError
 from fastagi_server.calls.models import CallType, ChannelName
-from fastagi_server.calls.orders import CallOrder
+from fastagi_server.calls.orders import CallOrder, arriving_channel
 from fastagi_server.calls.participants import is_dial_string
 
 
@@ -167,3 +170,15 @@ def test_fingerprint_of_an_adoption_is_its_channel() -> None:
     elsewhere = order("SIP/1001", asterisk_call_id="17.4", asterisk_system="b")
     assert first.fingerprint == more.fingerprint
     assert first.fingerprint != elsewhere.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("metadata", "channel"),
+    [({"asterisk_call_id": "17.4"}, "17.4"), ({}, None)],
+    ids=["arrived", "placed"],
+)
+def test_the_channel_that_a_call_came_by(metadata: dict[str, str], channel: str | None) -> None:
+    """None for a call that is placed; the same when the record itself names no channel."""
+    call = CallOrder(("SIP/1001",), CallType.AUDIO, metadata).draft("alice", NOON)
+    assert arriving_channel(call) == channel
+    assert arriving_channel(replace(call, channel=None)) == channel

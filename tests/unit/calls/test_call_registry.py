@@ -1,6 +1,7 @@
 """Who may do what with calls; the records are a list in memory."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -18,11 +19,13 @@ from fastagi_server.calls.errors import (
     PbxRefusedError,
     PbxUnreachableError,
 )
+from fastagi_server.calls.journal import utc_now
 from fastagi_server.calls.listing import CallQuery
-from fastagi_server.calls.models import Call, CallType, EndFacts
+from fastagi_server.calls.models import Call, CallEvent, CallType, EndFacts
 from fastagi_server.calls.orders import CallOrder
+from fastagi_server.calls.outbound import NO_CALLS_OUT, OutboundPolicy, pattern_of
 from fastagi_server.calls.ports import CallControl, IdempotencyKey
-from fastagi_server.calls.registry import CallRegistry, utc_now
+from fastagi_server.calls.registry import CallRegistry
 from fastagi_server.identities.extensions import ExtensionTable
 from fastagi_server.identities.identity import Identity, Scope
 from fastagi_server.telemetry.measures import Measures
@@ -43,7 +46,7 @@ class _Phones:
         self.performed: list[tuple[Command, str, frozenset[str]]] = []
         self._refusal = refusal
 
-    async def originate(self, call: Call) -> None:
+    async def originate(self, call: Call, recorded: Awaitable[object]) -> None:
         if self._refusal is not None:
             raise self._refusal
         self.rung.append(call)
@@ -63,11 +66,33 @@ class _Phones:
         self.performed.append((command, actor, own))
 
 
+class _Slow(MemoryRecords):
+    """Records that are written when a test says so, or not at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def create(
+        self,
+        call: Call,
+        event: CallEvent,
+        key: IdempotencyKey | None,
+        limit: int | None = None,
+        aliases: Collection[str] = (),
+    ) -> tuple[Call, bool]:
+        await self.written
+        return await super().create(call, event, key, limit, aliases)
+
+
 class _Desk:
     """A registry on records in memory, at noon, with its measures."""
 
     def __init__(
-        self, control: CallControl | None = None, users: Mapping[str, str] = MappingProxyType({})
+        self,
+        control: CallControl | None = None,
+        users: Mapping[str, str] = MappingProxyType({}),
+        outbound: OutboundPolicy = NO_CALLS_OUT,
     ) -> None:
         self.now = NOON
         self.records = MemoryRecords()
@@ -78,6 +103,7 @@ class _Desk:
             measures=self.measures,
             directory=ExtensionTable(users),
             max_calls=3,
+            outbound=outbound,
             now=self.tell,
         )
 
@@ -161,6 +187,28 @@ async def test_dial_string_is_rung() -> None:
     assert call.metadata == {"asterisk_channel_id": f"sge-{call.id}-0"}
 
 
+@pytest.mark.parametrize(
+    ("by", "key", "is_asked"),
+    [(SERVICE, None, True), (SERVICE, "key-1", False), (ALICE, None, False)],
+)
+async def test_the_pbx_hears_of_a_call_that_will_be(
+    by: Identity, key: str | None, *, is_asked: bool
+) -> None:
+    """Before the record is written the PBX is asked only where nothing can refuse the call."""
+    phones = _Phones()
+    desk = _Desk(phones)
+    desk.registry = CallRegistry(
+        records=(records := _Slow()), control=phones, measures=desk.measures, max_calls=3
+    )
+    creation = asyncio.create_task(desk.registry.create(TO_PHONE, by, key))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert bool(phones.rung) is is_asked
+    records.written.set_result(None)
+    call, _ = await creation
+    assert phones.rung == [call]
+
+
 @pytest.mark.parametrize("refusal", [PbxRefusedError("no such endpoint"), PbxUnreachableError()])
 async def test_refused_origination_leaves_nothing(
     refusal: PbxRefusedError | PbxUnreachableError,
@@ -191,6 +239,22 @@ async def test_only_the_telephone_system_rings_outside(dial_string: str) -> None
     assert phones.performed == []
     await desk.registry.create(order, SERVICE, None)
     assert [each.participants for each in phones.rung] == [("SIP/1001",), order.participants]
+
+
+async def test_a_user_rings_outside_what_the_policy_allows() -> None:
+    """Where users may call out, allowed numbers are rung for them, in calls and in transfers."""
+    policy = OutboundPolicy(trunk="PJSIP/trunk", allow=(pattern_of("0X."),), for_users=True)
+    phones = _Phones()
+    desk = _Desk(phones, outbound=policy)
+    order = CallOrder(("PJSIP/0301234@trunk",), CallType.AUDIO, {})
+    call = await desk.call(order=order)
+    assert [each.participants for each in phones.rung] == [("PJSIP/0301234@trunk",)]
+    await desk.registry.command(call.id, ALICE, Transfer("PJSIP/0305678@trunk"))
+    assert [command for command, _, _ in phones.performed] == [Transfer("PJSIP/0305678@trunk")]
+    with pytest.raises(CallForbiddenError, match="beyond a trunk"):
+        await desk.registry.command(call.id, ALICE, Transfer("PJSIP/1234@trunk"))
+    with pytest.raises(CallForbiddenError, match="beyond a trunk"):
+        await desk.call(order=CallOrder(("PJSIP/trunk",), CallType.AUDIO, {}))
 
 
 async def test_users_are_not_rung() -> None:
@@ -295,6 +359,19 @@ async def test_accept_after_the_end() -> None:
     await desk.registry.end(call.id, ALICE, EndFacts())
     with pytest.raises(CallEndedError):
         await desk.registry.accept(call.id, BOB, None)
+
+
+async def test_facts_after_the_end() -> None:
+    """The telephone system may tell later what it knows of an ended call, and users may not."""
+    desk = _Desk()
+    call = await desk.call()
+    await desk.registry.end(call.id, ALICE, EndFacts())
+    told = await desk.registry.end(call.id, ALICE, EndFacts(hangup_cause=17))
+    assert told.hangup_cause is None
+    told = await desk.registry.end(call.id, SERVICE, EndFacts(hangup_cause=16))
+    assert told.hangup_cause == 16
+    kinds = [event.kind for event in await desk.registry.events(call.id, SERVICE)]
+    assert kinds == ["created", "ended", "measured"]
 
 
 async def test_lists() -> None:

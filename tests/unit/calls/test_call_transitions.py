@@ -76,9 +76,35 @@ def test_end_without_facts_ends_now() -> None:
 
 
 def test_second_end_changes_nothing() -> None:
-    """An ended call is the same object afterwards, whatever the second request says."""
-    call = a_call(CallStatus.ENDED, end_time=NOON)
-    assert transitions.end(call, EndFacts(hangup_cause=16), now=LATER) is call
+    """An ended call is the same object afterwards, whatever the second request says of it."""
+    call = transitions.end(a_call(), EndFacts(17, "BUSY", 3000, 0, NOON), now=NOON)
+    other = EndFacts(16, "ANSWER", 1, 60_000, LATER, reason="lost")
+    assert transitions.end(call, other, now=LATER) is call
+    assert transitions.end(call, EndFacts(), now=LATER) is call
+
+
+def test_second_end_fills_in_what_was_not_known() -> None:
+    """Whoever tells it; what was measured first stays, and so does the end's moment."""
+    call = transitions.end(a_call(), EndFacts(hangup_cause=16, ended_at=NOON), now=NOON)
+    told = EndFacts(17, "ANSWER", 3000, 60_000, LATER)
+    call = transitions.end(call, told, now=LATER)
+    assert (call.hangup_cause, call.dial_status, call.ring_ms, call.answered_ms) == (
+        16,
+        "ANSWER",
+        3000,
+        60_000,
+    )
+    assert (call.end_time, call.updated_at) == (NOON, LATER)
+    assert call.answered_at == NOON - timedelta(seconds=60)
+
+
+def test_an_end_that_was_found_out_gives_way_to_one_that_was_seen() -> None:
+    """Without a cause the moment was a guess; with one it is not."""
+    lost = transitions.end(a_call(), EndFacts(ended_at=LATER, reason="lost"), now=LATER)
+    seen = transitions.end(lost, EndFacts(hangup_cause=16, ended_at=NOON), now=LATER)
+    assert (seen.end_time, seen.hangup_cause) == (NOON, 16)
+    again = transitions.end(seen, EndFacts(hangup_cause=19, ended_at=LATER), now=LATER)
+    assert again is seen
 
 
 def test_duration_stands_in_for_a_lost_accept() -> None:

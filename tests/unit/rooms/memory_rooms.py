@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fastagi_server.calls.errors import KeyReusedError, PbxError
+from fastagi_server.calls.outbound import NO_CALLS_OUT, OutboundPolicy
 from fastagi_server.calls.ports import IdempotencyKey
 from fastagi_server.identities.identity import Identity, Scope
 from fastagi_server.rooms.attendance import Attendance
@@ -208,7 +209,13 @@ def _tail(room: Room, channel: str | None) -> str:
 class Desk:
     """All of the topic on records in memory, at noon."""
 
-    def __init__(self, pbx: RoomControl | None = None, *, max_rooms: int = 0) -> None:
+    def __init__(
+        self,
+        pbx: RoomControl | None = None,
+        *,
+        max_rooms: int = 0,
+        outbound: OutboundPolicy = NO_CALLS_OUT,
+    ) -> None:
         self.now = NOON
         self.records = MemoryRooms()
         self.measures = Measures()
@@ -216,7 +223,11 @@ class Desk:
             records=self.records, control=pbx, measures=self.measures, now=lambda: self.now
         )
         self.rooms = RoomRegistry(
-            self.changes, max_participants=50, max_rooms=max_rooms, hasher=Hasher()
+            self.changes,
+            max_participants=50,
+            max_rooms=max_rooms,
+            hasher=Hasher(),
+            outbound=outbound,
         )
         self.moderation = Moderation(self.changes)
         self.attendance = Attendance(self.changes)

@@ -27,6 +27,7 @@ from fastagi_server.calls.errors import (
     PbxRefusedError,
     PbxUnreachableError,
 )
+from fastagi_server.calls.outbound import OutboundPolicy, pattern_of
 from fastagi_server.rooms.errors import (
     InvalidRoomError,
     NumberTakenError,
@@ -216,6 +217,19 @@ async def test_only_trusted_ring_outside(endpoint: str) -> None:
     assert pbx.orders == []
     await desk.rooms.join(ROOM_ID, order, SERVICE)
     assert pbx.orders == [f"ring {endpoint} -0"]
+
+
+async def test_a_user_joins_from_outside_as_the_policy_allows() -> None:
+    """Where users may call out, one is rung at an allowed number, and at no other."""
+    pbx = MemoryPbx()
+    policy = OutboundPolicy(trunk="PJSIP/trunk", allow=(pattern_of("0X."),), for_users=True)
+    desk = Desk(pbx, outbound=policy)
+    desk.put(a_room())
+    for endpoint in ("PJSIP/1234@trunk", "PJSIP/trunk", "pjsip/0301234@trunk"):
+        with pytest.raises(RoomForbiddenError, match="beyond a trunk"):
+            await desk.rooms.join(ROOM_ID, JoinOrder(endpoint=endpoint), ALICE)
+    await desk.rooms.join(ROOM_ID, JoinOrder(endpoint="PJSIP/0301234@trunk"), ALICE)
+    assert pbx.orders == ["ring PJSIP/0301234@trunk -0"]
 
 
 async def test_password_is_kept_as_a_hash() -> None:
