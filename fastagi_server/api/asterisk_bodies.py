@@ -143,6 +143,18 @@ class LiveCall(CallBody):
     ]
 
 
+class NotRegistered(BaseModel):
+    """A live channel that reached an extension without its call being registered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel_id: Annotated[str, Field(description="Unique id of the channel")]
+    channel: Annotated[str, Field(description="Its name in Asterisk")]
+    context: Annotated[str, Field(description="Dialplan context where it was seen to call or talk")]
+    extension: Annotated[str, Field(description="The number that it dialled")]
+    since: Annotated[datetime, Field(description="When its registration was missed")]
+
+
 class LiveBody(BaseModel):
     """All that is live in this service, at most a second ago."""
 
@@ -184,6 +196,8 @@ class LiveBody(BaseModel):
                         }
                     ],
                     "rooms": [],
+                    "manager_link": None,
+                    "not_registered": [],
                 }
             ]
         },
@@ -192,3 +206,10 @@ class LiveBody(BaseModel):
     link: Annotated[LiveLink | None, Field(description="Null where no Asterisk is configured")]
     calls: list[LiveCall]
     rooms: list[RoomBody]
+    manager_link: Annotated[
+        LiveLink | None, Field(description="Null where no manager interface is configured")
+    ]
+    not_registered: Annotated[
+        list[NotRegistered],
+        Field(description="At most 1,000; empty without a manager interface"),
+    ]

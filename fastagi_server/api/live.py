@@ -11,6 +11,7 @@ from fastagi_server.calls.live import LiveCall
 from fastagi_server.calls.registry import CallRegistry
 from fastagi_server.identities.identity import Identity, Scope
 from fastagi_server.rooms.registry import RoomRegistry
+from fastagi_server.supervision.strangers import Stranger
 
 MAX_LIVE = 500
 """Calls and rooms in one look; their rows are read on the event loop."""
@@ -46,8 +47,24 @@ class Switchboard(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Who sees all calls."""
+
+    @property
+    def link(self) -> LinkView:
+        """How the link stands that it sees by."""
+        ...
+
+    def not_registered(self) -> Sequence[Stranger]:
+        """The live channels whose call nobody has registered."""
+        ...
+
+
 class LiveLook:
-    """Puts together what is live; `link` and `switchboard` are None without an Asterisk."""
+    """Puts together what is live; `link` and `switchboard` are None without an Asterisk.
+
+    `watch` is None where calls are not supervised.
+    """
 
     def __init__(
         self,
@@ -56,21 +73,25 @@ class LiveLook:
         rooms: RoomRegistry,
         link: LinkView | None,
         switchboard: Switchboard | None,
+        watch: Watch | None,
     ) -> None:
         self._calls = calls
         self._rooms = rooms
         self._link = link
         self._switchboard = switchboard
+        self._watch = watch
 
     async def look(self) -> dict[str, Any]:
         """What LiveBody describes."""
         calls = await self._calls.active(_LOOKER, MAX_LIVE)
         rooms = await self._rooms.active(_LOOKER, MAX_LIVE)
-        legs = self._legs()
+        legs, watch = self._legs(), self._watch
         return {
             "link": _link_body(self._link) if self._link is not None else None,
             "calls": [{**call_body(call), "legs": legs.get(call.id, [])} for call in calls],
             "rooms": [room_body(room) for room in rooms],
+            "manager_link": _link_body(watch.link) if watch is not None else None,
+            "not_registered": list(map(_stranger_body, watch.not_registered() if watch else ())),
         }
 
     def _legs(self) -> Mapping[str, list[dict[str, Any]]]:
@@ -83,6 +104,16 @@ class LiveLook:
 
 def _link_body(link: LinkView) -> dict[str, Any]:
     return {"state": link.state, "since": link.since, "last_error": link.last_error or None}
+
+
+def _stranger_body(stranger: Stranger) -> dict[str, Any]:
+    return {
+        "channel_id": stranger.unique_id,
+        "channel": stranger.name,
+        "context": stranger.context,
+        "extension": stranger.exten,
+        "since": stranger.since,
+    }
 
 
 def _leg_body(leg: Leg) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Say what the dialplan wants said about a call, within the patience of a caller."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 import structlog
@@ -28,13 +28,20 @@ from fastagi_server.registration.ports import (
     Standing,
     UnavailableError,
 )
+from fastagi_server.registration.subjects import attributes_of, tell, times_of
 from fastagi_server.telemetry.measures import Measures
+from fastagi_server.telemetry.subject import learn
+from fastagi_server.telemetry.tracing import Tracing
 
 log = structlog.get_logger()
 
 STATUS_QUEUED = "queued"
 STATUS_UNKNOWN = "unknown"
 STATUS_UNAVAILABLE = "unavailable"
+
+
+Hear = Callable[[Statement, Outcome], None]
+"""Is told what was said of a call and what became of it; must not wait nor raise."""
 
 
 class Registrar:
@@ -45,6 +52,8 @@ class Registrar:
     the relay delivers it. Only when the outbox cannot take it either is the outcome FAILED.
     A cancelled statement (the caller hung up) goes to the outbox before the cancellation goes on:
     nobody knows whether the API got it, and saying it twice does no harm.
+
+    `tracing` gets the whole call as a span when it ends: for an API that does not do so itself.
     """
 
     def __init__(
@@ -54,11 +63,18 @@ class Registrar:
         *,
         measures: Measures,
         deadline_seconds: float = 2.0,
+        tracing: Tracing | None = None,
     ) -> None:
         self._api = api
         self._outbox = outbox
         self._measures = measures
         self._deadline_seconds = deadline_seconds
+        self._tracing = tracing
+        self._hear: Hear | None = None
+
+    def when_stated(self, hear: Hear) -> None:
+        """Have `hear` called with every statement that is made from now on, and its outcome."""
+        self._hear = hear
 
     async def register(
         self, registration: Registration, *, deadline: float | None = None
@@ -71,6 +87,8 @@ class Registrar:
         until = self._deadline(deadline)
         outcome = await self._state(registration, self._api.register(registration, deadline=until))
         self._measures.registrations.add(outcome.status, outcome.code)
+        if self._hear is not None:
+            self._hear(registration, outcome)
         return outcome
 
     async def accept(self, acceptance: Acceptance) -> Outcome:
@@ -79,7 +97,11 @@ class Registrar:
 
     async def end(self, ending: Ending) -> Outcome:
         """Say that the call is over, after all that still waits to be said about it."""
-        return await self._state_in_order(ending)
+        outcome = await self._state_in_order(ending)
+        if self._tracing is not None:
+            ended, started = times_of(ending)
+            self._tracing.call_ended(ending.key, started, ended, attributes_of(ending))
+        return outcome
 
     async def status(self, call_id: str) -> str:
         """The API's word for the state of the call.
@@ -99,11 +121,14 @@ class Registrar:
         except (UnavailableError, OutboxError):
             return STATUS_UNAVAILABLE
         except Exception:
-            log.exception("status_failed", call_id=call_id)
+            log.exception("status_failed", call=call_id)
             return STATUS_UNAVAILABLE
 
     async def _state_in_order(self, statement: Acceptance | Ending) -> Outcome:
-        return await self._state(statement, self._deliver_in_order(statement))
+        outcome = await self._state(statement, self._deliver_in_order(statement))
+        if self._hear is not None:
+            self._hear(statement, outcome)
+        return outcome
 
     async def _deliver_in_order(self, statement: Acceptance | Ending) -> RegisteredCall:
         standing = await self._standing(statement.key)
@@ -118,6 +143,7 @@ class Registrar:
 
     async def _state(self, statement: Statement, delivery: Awaitable[RegisteredCall]) -> Outcome:
         """The outcome of `delivery`, which says `statement` to the API."""
+        about = tell(statement)
         try:
             call = await delivery
         except RefusedError as error:
@@ -130,6 +156,7 @@ class Registrar:
         except Exception:
             log.exception("statement_failed", key=statement.key, kind=kind_of(statement))
             return await self.queue(statement, codes.INTERNAL_ERROR, "")
+        about.call = call.call_id
         return Outcome(Status.REGISTERED, call.call_id, call.channel_id or _channel_id(statement))
 
     async def _standing(self, key: str) -> Standing:
@@ -152,9 +179,9 @@ class Registrar:
             log.critical("statement_lost", **event, outbox=str(error))
             return Outcome(Status.FAILED, code=error.code, error=codes.ERROR_FAILED)
         log.warning("statement_queued", **event)
-        return Outcome(
-            Status.QUEUED, provisional_call_id(statement.key), _channel_id(statement), code
-        )
+        call_id = provisional_call_id(statement.key)
+        learn(call=call_id)
+        return Outcome(Status.QUEUED, call_id, _channel_id(statement), code)
 
     def _refused(self, statement: Statement, error: RefusedError) -> Outcome:
         log.warning(

@@ -20,7 +20,11 @@ from fastagi_server.registration.ports import (
     RefusedError,
     UnavailableError,
 )
+from fastagi_server.registration.subjects import subject_of
+from fastagi_server.telemetry import subject
 from fastagi_server.telemetry.measures import Measures
+from fastagi_server.telemetry.spans import Span
+from fastagi_server.telemetry.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -49,6 +53,8 @@ class Relay:
     (`Retry-After`) or is left alone by the circuit breaker, everything pauses, and goes on with
     one delivery alone until that has succeeded.
 
+    Each attempt is a span of its call's trace, with `tracing`.
+
     Appends by this process are seen at once, those of others within `poll_seconds`.
     """
 
@@ -64,6 +70,7 @@ class Relay:
         max_attempts: int = 1000,
         max_age_seconds: float = 259_200.0,
         poll_seconds: float = 0.5,
+        tracing: Tracing | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._api = api
@@ -75,6 +82,7 @@ class Relay:
         self._max_attempts = max_attempts
         self._max_age_seconds = max_age_seconds
         self._poll_seconds = poll_seconds
+        self._tracing = tracing
         self._uniform = uniform
         self._in_flight: set[int] = set()
         self._look = asyncio.Event()
@@ -131,12 +139,19 @@ class Relay:
         return self._paused_until - asyncio.get_running_loop().time()
 
     async def _work_on(self, entry: Entry) -> None:
+        about = subject_of(entry)
+        subject.current.set(about)
+        if self._tracing is not None:
+            about.span = Span(f"outbox {entry.kind}")
+            about.span.join(entry.key)
         try:
             await self._attempt(entry)
         except OutboxError as error:
             log.warning("outbox_unwritable", key=entry.key, reason=str(error))
             self._pause(OUTBOX_PAUSE_SECONDS)
         finally:
+            if self._tracing is not None and about.span is not None:
+                self._tracing.end(about.span, attributes=subject.ids_in(about))
             self._in_flight.discard(entry.number)
             self._look.set()
 
@@ -165,7 +180,7 @@ class Relay:
                 "outbox_delivered",
                 kind=entry.kind,
                 key=entry.key,
-                call_id=call.call_id,
+                call=call.call_id,
                 age_seconds=round(entry.age_seconds, 3),
             )
 

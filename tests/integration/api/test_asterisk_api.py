@@ -23,6 +23,7 @@ from fastagi_server.calls.legs import Leg, LegState
 from fastagi_server.calls.live import LiveCall
 from fastagi_server.identities.identity import Scope
 from fastagi_server.store.opening import Store
+from fastagi_server.supervision.strangers import Stranger
 from fastagi_server.telemetry.measures import Measures
 
 TITLES = {
@@ -41,6 +42,17 @@ class Link:
     state = "lost"
     since = datetime(2026, 1, 1, 12, tzinfo=UTC)
     last_error = "connection refused"
+
+
+class Watch:
+    """A watch that has seen one call which nobody registered."""
+
+    link = Link()
+
+    def not_registered(self) -> Sequence[Stranger]:
+        """That one."""
+        noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+        return [Stranger("17.8", "PJSIP/1002-00000008", "elsewhere", "1001", noon)]
 
 
 class Board:
@@ -231,7 +243,13 @@ async def test_live_without_asterisk(operator: httpx.AsyncClient, alice: httpx.A
     room = (await alice.post("/rooms", json=order)).json()
     answer = await operator.get("/asterisk/live")
     assert answer.status_code == 200
-    assert answer.json() == {"link": None, "calls": [{**call, "legs": []}], "rooms": [room]}
+    assert answer.json() == {
+        "link": None,
+        "calls": [{**call, "legs": []}],
+        "rooms": [room],
+        "manager_link": None,
+        "not_registered": [],
+    }
     LiveBody.model_validate_json(answer.content)
 
 
@@ -245,6 +263,7 @@ async def test_live_link_and_legs(store: Store) -> None:
         version="1.2.3",
         link=Link(),
         switchboard=switchboard,
+        watch=Watch(),
     )
     key = await store.api_keys.add("wallboard", frozenset({Scope.OPERATOR}))
     async with httpx.AsyncClient(
@@ -285,6 +304,16 @@ async def test_live_link_and_legs(store: Store) -> None:
             "is_on_hold": False,
         },
         {"channel_id": None, "participant": "SIP/1002", "state": "waiting", "is_on_hold": False},
+    ]
+    assert shown["manager_link"] == shown["link"]
+    assert shown["not_registered"] == [
+        {
+            "channel_id": "17.8",
+            "channel": "PJSIP/1002-00000008",
+            "context": "elsewhere",
+            "extension": "1001",
+            "since": "2026-01-01T12:00:00Z",
+        }
     ]
     LiveBody.model_validate_json(answer.content)
 
