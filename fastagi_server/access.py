@@ -1,7 +1,12 @@
-"""The part of the composition root that decides who is let in to the embedded API, and how."""
+"""The part of the composition root that decides who is let in to the embedded API, and how.
 
+And how long the store remembers who was, and what they did.
+"""
+
+import socket
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -14,7 +19,9 @@ from fastagi_server.identities.extensions import ExtensionTable
 from fastagi_server.identities.proofs import TokenReader
 from fastagi_server.settings import Settings
 from fastagi_server.store.opening import Store
+from fastagi_server.store.retention import Forgetting, Retention, keep_forgetting
 from fastagi_server.telemetry.measures import Measures
+from fastagi_server.telephony import outbound_policy
 from fastagi_server.trust.operators import Operators
 from fastagi_server.trust.server_tls import ServerTls
 
@@ -31,21 +38,33 @@ async def open_access(
     Raises `ValueError` in words for what cannot be trusted.
     """
     async with AsyncExitStack() as stack:
+        forgetting = Forgetting(_retentions(settings, store), measures=measures)
+        await stack.enter_async_context(keep_forgetting(forgetting))
         yield Access(
             tokens=await _open_tokens(stack, settings, measures),
             accounts=_open_operators(settings),
             certificates=CertificateTable(settings.fastagi_api_certificates),
             requests_per_minute=settings.sge_rate_limit_per_minute,
             failures_per_minute=settings.sge_failures_per_minute,
+            account_failures_per_minute=settings.sge_account_failures_per_minute,
             directory=ExtensionTable(settings.sge_extensions),
             max_calls=settings.sge_max_calls_per_user or None,
-            audit=await stack.enter_async_context(
-                AuditTrail(store.audit, measures=measures, keep_days=settings.sge_audit_days)
-            ),
+            outbound=outbound_policy(settings),
+            audit=await stack.enter_async_context(AuditTrail(store.audit, measures=measures)),
         )
 
 
-def open_http(app: FastAPI, settings: Settings) -> HttpServer:
+def _retentions(settings: Settings, store: Store) -> list[Retention]:
+    rules = [Retention("audit", store.audit, timedelta(days=settings.sge_audit_days))]
+    if settings.sge_call_retention_days:
+        keep = timedelta(days=settings.sge_call_retention_days)
+        rules.append(Retention("call", store.calls, keep))
+    return rules
+
+
+def open_http(
+    app: FastAPI, settings: Settings, *, listener: socket.socket | None = None
+) -> HttpServer:
     """The server of the API, not yet listening. Raises `ValueError` in words."""
     return HttpServer(
         app,
@@ -53,6 +72,7 @@ def open_http(app: FastAPI, settings: Settings) -> HttpServer:
         settings.port,
         tls=_open_tls(settings),
         trusted_proxies=settings.fastagi_api_trusted_proxies,
+        listener=listener,
     )
 
 
@@ -65,6 +85,7 @@ def _open_tls(settings: Settings) -> ServerTls | None:
         key=key,
         client_ca=settings.fastagi_api_tls_client_ca_file,
         client_auth=settings.fastagi_api_tls_client_auth,
+        client_crl=settings.fastagi_api_tls_client_crl_file,
     )
 
 

@@ -10,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,9 +39,6 @@ RETRY_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
 """How long the end of the program waits for the store to take what is left."""
 
-FORGET_SECONDS = 3600.0
-FORGET_BATCH = 1000
-
 MAX_ADDRESS_LENGTH = 64
 
 TURNED_AWAY = frozenset({401, 429})
@@ -63,7 +60,7 @@ def _utc_now() -> datetime:
 
 
 class AuditTrail:
-    """Keeps audit records in `records`, for `keep_days`; entered before requests come.
+    """Keeps audit records in `records`; entered before requests come.
 
     Leaving the context stores what still waits. Records that do not fit the queue are dropped and
     counted under "audit", and so are those that the store did not take by the end.
@@ -74,23 +71,19 @@ class AuditTrail:
         records: AuditRecords,
         *,
         measures: Measures,
-        keep_days: int,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._records = records
         self._measures = measures
-        self._kept = timedelta(days=keep_days)
         self._now = now
         self._turned_away = RateLimiter(TURNED_AWAY_PER_MINUTE)
         self._waiting: deque[AuditRecord] = deque()
         self._some = asyncio.Event()
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._at_work = asyncio.Lock()
+        self._storing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._tasks = (
-            asyncio.create_task(self._store(), name="audit"),
-            asyncio.create_task(self._forget(), name="audit-forget"),
-        )
+        self._storing = asyncio.create_task(self._store(), name="audit")
         return self
 
     async def __aexit__(
@@ -99,13 +92,14 @@ class AuditTrail:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(TimeoutError, StoreError):
             async with asyncio.timeout(CLOSE_SECONDS):
+                # A transaction that is cut off may take effect, and would be repeated here.
+                async with self._at_work:
+                    await self._stop()
                 while self._waiting:
                     await self._store_batch()
+        await self._stop()
         if self._waiting:
             self._measures.drops.add("audit", amount=len(self._waiting))
 
@@ -155,6 +149,11 @@ class AuditTrail:
             code=scope.get(CODE),
         )
 
+    async def _stop(self) -> None:
+        if self._storing is not None:
+            self._storing.cancel()
+            await asyncio.gather(self._storing, return_exceptions=True)
+
     async def _store(self) -> None:
         while True:
             await self._some.wait()
@@ -168,26 +167,18 @@ class AuditTrail:
                     await asyncio.sleep(RETRY_SECONDS)
 
     async def _store_batch(self) -> None:
-        batch = [self._waiting[place] for place in range(min(len(self._waiting), MAX_BATCH))]
-        try:
-            await self._records.append(batch)
-        except StoreRefusedError as error:
-            # It will be refused each time, and must not keep back what comes after it.
-            _log.error("audit_refused", reason=str(error), records=len(batch))
-            self._measures.drops.add("audit", amount=len(batch))
-        else:
-            self._measures.audit_records.add(amount=len(batch))
-        for _ in batch:
-            self._waiting.popleft()
-
-    async def _forget(self) -> None:
-        while True:
+        async with self._at_work:
+            batch = [self._waiting[place] for place in range(min(len(self._waiting), MAX_BATCH))]
             try:
-                while await self._records.forget(self._now() - self._kept, FORGET_BATCH):
-                    pass
-            except StoreError as error:
-                _log.warning("audit_not_forgotten", reason=str(error))
-            await asyncio.sleep(FORGET_SECONDS)
+                await self._records.append(batch)
+            except StoreRefusedError as error:
+                # It will be refused each time, and must not keep back what comes after it.
+                _log.error("audit_refused", reason=str(error), records=len(batch))
+                self._measures.drops.add("audit", amount=len(batch))
+            else:
+                self._measures.audit_records.add(amount=len(batch))
+            for _ in batch:
+                self._waiting.popleft()
 
 
 def _source(record: AuditRecord) -> str:

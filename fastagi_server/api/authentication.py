@@ -7,7 +7,8 @@ are kept and compared, so neither memory nor timing gives one away.
 
 Wrong credentials are counted by address. An address that sent too many gets 429 for further wrong
 ones, and its passwords are not checked any more; keys and tokens that are good stay good, so that
-nobody locks out the others behind his address.
+nobody locks out the others behind his address. Wrong passwords are counted by account as well:
+one that too many were tried for is checked only for addresses that it was opened from before.
 """
 
 import base64
@@ -141,6 +142,7 @@ class Authenticator:
         if identity is not None:
             return identity
         self._limits.check_failures(address)
+        self._limits.check_account(name, address)
         try:
             identity = await accounts.check(name, password)
         except AccountsBusyError:
@@ -148,7 +150,9 @@ class Authenticator:
                 503, "Too many passwords are being checked", code="busy", headers=_SOON
             ) from None
         if identity is None:
+            self._limits.count_account_failure(name)
             self._refuse(address, "Name or password is wrong", _BEARER_OR_BASIC)
+        self._limits.note_account(name, address)
         return identity
 
     def _refuse(self, address: str, message: str, challenge: str) -> NoReturn:

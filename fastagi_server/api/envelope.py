@@ -17,6 +17,9 @@ import structlog
 from fastagi_server.api.audit import AuditTrail
 from fastagi_server.api.errors import REQUEST_ID, ApiError, refusal
 from fastagi_server.telemetry.measures import Measures
+from fastagi_server.telemetry.spans import Span
+from fastagi_server.telemetry.subject import Subject, current, ids_in
+from fastagi_server.telemetry.tracing import Tracing
 
 MAX_BODY_BYTES = 64 * 1024
 """Several times the largest call that may be created in practice, and cheap to hold."""
@@ -28,7 +31,11 @@ DISCARD_SECONDS = 1.0
 MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 """How long, and how much of, a body that is too large is read before the refusal."""
 
+FIRST_ERROR = 400
+"""Statuses from here on make a span a failure."""
+
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_CALL_PATH = re.compile(r"/voip/calls/([0-9a-f-]{36})(?:/|$)")
 _CLOSE = {"Connection": "close"}
 _log = structlog.get_logger()
 
@@ -44,13 +51,22 @@ class Envelope:
 
     The X-Request-ID of a request is kept if it is 1 to 128 plain characters, else one is made; it
     is in the answer's header and in error bodies. An exception that nothing else answered becomes
-    a 500 and one log line, and does not reach the server or, in process, the client.
+    a 500 and one log line, and does not reach the server or, in process, the client. With `tracing`
+    it is a span of the trace that the client's `traceparent` names.
     """
 
-    def __init__(self, app: App, *, measures: Measures, audit: AuditTrail | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        measures: Measures,
+        audit: AuditTrail | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
         self._app = app
         self._measures = measures
         self._audit = audit
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or let the lifespan through."""
@@ -61,6 +77,10 @@ class Envelope:
         request_id = scope[REQUEST_ID] = _request_id(scope)
         answer = _Answer(send, request_id.encode())
         body = _Body(scope, receive)
+        about = _about(scope)
+        outer = about.span
+        if self._tracing is not None:
+            about.span = _span(scope)
         try:
             await self._app(scope, body.receive, answer.send)
         except Exception:  # noqa: BLE001 - whatever it was, the client is answered
@@ -73,6 +93,26 @@ class Envelope:
             self._measures.http_request_seconds.observe(time.perf_counter() - started, operation)
             if self._audit is not None:
                 self._audit.note(scope, answer.status)
+            if self._tracing is not None and about.span is not None:
+                about.span.name = f"API {operation}"
+                error = str(answer.status) if answer.status >= FIRST_ERROR else ""
+                self._tracing.end(about.span, error=error, attributes=ids_in(about))
+            about.span = outer
+
+
+def _about(scope: Scope) -> Subject:
+    """The call at hand: in process that of the session that asks, else what the path names."""
+    about = current.get()
+    if about is None:
+        match = _CALL_PATH.search(scope["path"])
+        about = Subject(call=match[1] if match else "")
+        current.set(about)
+    return about
+
+
+def _span(scope: Scope) -> Span:
+    header = next((value for name, value in scope["headers"] if name == b"traceparent"), b"")
+    return Span.from_traceparent(header, "API")
 
 
 class _Answer:

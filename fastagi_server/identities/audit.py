@@ -47,7 +47,3 @@ class AuditRecords(Protocol):
     ) -> Sequence[AuditRecord]:
         """At most `limit` records, newest first, with numbers below `before`."""
         ...
-
-    async def forget(self, horizon: datetime, limit: int) -> int:
-        """Delete at most `limit` records older than this moment; returns how many there were."""
-        ...

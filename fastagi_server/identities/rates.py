@@ -19,16 +19,16 @@ _IPV6_NETWORK_BITS = 64
 
 
 class RateLimiter:
-    """Allows `limit` requests a minute to each name; 0 allows any number."""
+    """Allows `limit` requests a minute to each name; 0 allows any number. It may be changed."""
 
     def __init__(self, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit = limit
+        self.limit = limit
         self._clock = clock
         self._windows: OrderedDict[str, list[float]] = OrderedDict()
 
     def take(self, name: str) -> float:
         """Count one request: 0.0 when it is allowed, else the seconds until the next one is."""
-        if self._limit == 0:
+        if self.limit == 0:
             return 0.0
         now = self._clock()
         window = self._windows.get(name)
@@ -36,7 +36,7 @@ class RateLimiter:
             window = self._begin(name, now)
         else:
             self._windows.move_to_end(name)
-        if window[1] >= self._limit:
+        if window[1] >= self.limit:
             return window[0] + WINDOW_SECONDS - now
         window[1] += 1
         return 0.0
@@ -44,7 +44,7 @@ class RateLimiter:
     def wait(self, name: str) -> float:
         """The seconds until the next request is allowed, without counting one."""
         window = self._windows.get(name)
-        if self._limit == 0 or window is None or window[1] < self._limit:
+        if self.limit == 0 or window is None or window[1] < self.limit:
             return 0.0
         return max(0.0, window[0] + WINDOW_SECONDS - self._clock())
 

@@ -45,6 +45,12 @@ class AccessSettings(BaseModel):
     sge_failures_per_minute: int = Field(
         20, ge=0, description="Wrong credentials from one address a minute; 0 for no limit"
     )
+    sge_account_failures_per_minute: int = Field(
+        10,
+        ge=0,
+        description="Wrong passwords for one operator's account a minute, from wherever they come;"
+        " 0 for no limit",
+    )
     sge_max_calls_per_user: int = Field(
         10, ge=0, description="Calls of one user that may be active at once; 0 for no limit"
     )
@@ -65,6 +71,11 @@ class AccessSettings(BaseModel):
     fastagi_api_tls_client_auth: Literal["none", "optional", "required"] = Field(
         "none", description="Whether clients show a certificate"
     )
+    fastagi_api_tls_client_crl_file: Path | None = Field(
+        None,
+        description="Revocation lists (PEM), one of each authority that signs clients'"
+        " certificates; read again when it changes",
+    )
     fastagi_api_certificates: dict[str, str] = Field(
         default_factory=dict,
         description="Whom a client certificate stands for: identity and scopes by `cn:`, `dns:`,"
@@ -82,6 +93,11 @@ class AccessSettings(BaseModel):
             raise ValueError(
                 "FASTAGI_API_TLS_CLIENT_AUTH needs FASTAGI_API_TLS_CERT_FILE and"
                 " FASTAGI_API_TLS_CLIENT_CA_FILE"
+            )
+        if self.fastagi_api_tls_client_crl_file and self.fastagi_api_tls_client_auth == "none":
+            raise ValueError(
+                "FASTAGI_API_TLS_CLIENT_CRL_FILE needs FASTAGI_API_TLS_CLIENT_AUTH to be optional"
+                " or required"
             )
         return self
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -30,9 +31,21 @@ class ApiSettings(BaseModel):
         description="Database of the embedded API: sqlite:////path/to/file or"
         " postgresql://user:password@host/database; empty is SQLite in the state folder",
     )
+    fastagi_database_connections: int = Field(
+        8,
+        ge=1,
+        le=100,
+        description="Connections of each process to PostgreSQL for requests; searches have two"
+        " more",
+    )
     fastagi_state_dir: Path = Field(
         default_factory=_default_state_dir,
         description="Folder of the outbox and of the embedded API's database",
+    )
+    fastagi_wallboard_personal_data: Literal["mask", "show"] = Field(
+        "show",
+        description="Whether the wallboard shows the numbers and names of callers, or masks them"
+        " as log lines do",
     )
     fastagi_outbox_max_entries: int = Field(
         100_000, ge=1, description="Registrations that may wait for the SGE API"

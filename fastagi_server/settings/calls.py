@@ -38,6 +38,16 @@ class CallSettings(BaseModel):
         ge=0,
         description="Age at which an answered call that no channel has is ended; 0 for none",
     )
+    sge_call_retention_days: int = Field(
+        365,
+        ge=0,
+        le=36_500,
+        description="How long ended calls and their logs are kept in the database; 0 for ever",
+    )
+    sge_supervised_contexts: Words = Field(
+        ("sky-genesis-voip", "from-trunk"),
+        description="Dialplan contexts where a call that is not registered is reported; * for all",
+    )
     sge_dial_strings: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
         description="Dial strings to ring for an extension, when it is not PJSIP/extension alone",
@@ -47,6 +57,11 @@ class CallSettings(BaseModel):
         pattern=r"^([A-Za-z0-9]+/[A-Za-z0-9._-]+)?$",
         description="Trunk for calls to outside, such as PJSIP/sky-genesis-trunk; empty forbids"
         " them",
+    )
+    sge_users_may_call_out: bool = Field(
+        False,
+        description="Whether users of the API, and not only trusted keys, may have numbers outside"
+        " rung, written as SGE_TRUNK/number@: PJSIP/0123@sky-genesis-trunk",
     )
     sge_outbound_contexts: Words = Field(
         ("sky-genesis-voip",),

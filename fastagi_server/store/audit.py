@@ -89,7 +89,7 @@ def _page(
 
 def _forget(connection: Connection, horizon: datetime, limit: int) -> int:
     old = connection.rows(_OLDEST, {"horizon": horizon, "limit": limit})
-    return connection.run(_FORGET, *({"number": number} for (number,) in old)) if old else 0
+    return connection.run(_FORGET, *({"number": number} for (number,) in old))
 
 
 def _to_row(record: AuditRecord) -> dict[str, Any]:

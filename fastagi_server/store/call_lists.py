@@ -88,7 +88,7 @@ def page(
     if statuses:
         # The statement has a place for every status; those left over repeat the first.
         values |= zip(_STATUS_NAMES, chain(statuses, repeat(statuses[0])), strict=False)
-    return [to_call(row) for row in connection.rows(_statement(names), values)]
+    return connection.objects(_statement(names), values, to_call)
 
 
 def _normal(query: CallQuery) -> CallQuery:

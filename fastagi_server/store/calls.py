@@ -1,6 +1,7 @@
 """The records of calls in the database: the two halves of calls.ports.CallRecords."""
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
@@ -16,7 +17,9 @@ from fastagi_server.store.call_rows import COLUMNS, changing, to_call, to_row
 from fastagi_server.store.connection import Connection
 from fastagi_server.store.database import Database
 from fastagi_server.store.errors import StoreError
+from fastagi_server.store.event_log import add_discard
 from fastagi_server.store.idempotency import IdempotencyTable
+from fastagi_server.store.log_rows import CALL
 
 MAX_EVENTS = 1000
 """Events of one call that are read: the newest ones."""
@@ -74,6 +77,18 @@ _RELEASE_PARTIES = (
     .values(is_active=False)
 )
 _DISCARD = delete(schema.calls).where(_calls.id == bindparam("call_id"))
+# By the index on activity and start. Of the few calls that are older than the horizon and have
+# ended after it, none may keep the others: all but those are taken.
+LONG_ENDED = (
+    select(_calls.id)
+    .where(
+        ~_calls.is_active,
+        _calls.start_time < bindparam("horizon"),
+        _calls.updated_at < bindparam("horizon"),
+    )
+    .order_by(_calls.start_time)
+    .limit(bindparam("limit"))
+)
 
 
 class StoredCalls:
@@ -85,6 +100,13 @@ class StoredCalls:
     async def get(self, call_id: str) -> Call | None:
         """The call with this id, if there is one."""
         return await self._database.read(lambda connection: _get(connection, call_id))
+
+    async def of_channels(self, channels: Sequence[ChannelName]) -> Sequence[Call]:
+        """The calls that these channels are registered as, ended ones included."""
+        found = await self._database.read(
+            lambda connection: [_find_by_channel(connection, channel) for channel in channels]
+        )
+        return [call for call in found if call is not None]
 
     async def active(self, party: str | None, limit: int) -> Sequence[Call]:
         """At most `limit` calls that have not ended, newest first; of one party, or of all."""
@@ -123,6 +145,13 @@ class StoredCalls:
         """Forget a call with its log and its key."""
         await self._database.write(lambda connection: _discard(connection, call_id))
 
+    async def forget(self, horizon: datetime, limit: int) -> int:
+        """Delete at most `limit` calls that ended before this moment, with all of theirs.
+
+        Returns how many there were. A call counts from when its end was recorded.
+        """
+        return await self._database.write(lambda connection: _forget(connection, horizon, limit))
+
 
 def _get(connection: Connection, call_id: str) -> Call | None:
     row = connection.row(_GET, {"call_id": call_id})
@@ -131,10 +160,8 @@ def _get(connection: Connection, call_id: str) -> Call | None:
 
 def _active(connection: Connection, party: str | None, limit: int) -> Sequence[Call]:
     if party is None:
-        rows = connection.rows(ALL_ACTIVE, {"limit": limit})
-    else:
-        rows = connection.rows(ACTIVE_OF_PARTY, {"party": party, "limit": limit})
-    return [to_call(row) for row in rows]
+        return connection.objects(ALL_ACTIVE, {"limit": limit}, to_call)
+    return connection.objects(ACTIVE_OF_PARTY, {"party": party, "limit": limit}, to_call)
 
 
 def _log(connection: Connection, call_id: str) -> Sequence[CallEvent]:
@@ -229,4 +256,10 @@ def _save(connection: Connection, seen: CallStatus, call: Call) -> None:
 
 
 def _discard(connection: Connection, call_id: str) -> None:
-    connection.run(_DISCARD, {"call_id": call_id})
+    if connection.run(_DISCARD, {"call_id": call_id}):
+        add_discard(connection, CALL, call_id, datetime.now(UTC))
+
+
+def _forget(connection: Connection, horizon: datetime, limit: int) -> int:
+    old = connection.rows(LONG_ENDED, {"horizon": horizon, "limit": limit})
+    return connection.run(_DISCARD, *({"call_id": call_id} for (call_id,) in old))

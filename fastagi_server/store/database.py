@@ -15,6 +15,9 @@ from fastagi_server.store.errors import StoreUnavailableError
 from fastagi_server.store.migrating import Migratable, bring_up_to_date
 from fastagi_server.store.sqlite import SqliteFile
 
+CONNECTIONS = 8
+"""Connections of one process for requests; PostgreSQL takes 100 unless told otherwise."""
+
 
 class Database(Protocol):
     """Runs units of work. Each method raises StoreError, and what the work raises.
@@ -52,18 +55,19 @@ class Place(Migratable, Protocol):
         ...
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, *, connections: int = CONNECTIONS) -> Database:
     """Open the database of this URL, with its tables made or brought up to date.
 
     `sqlite:///relative` or `sqlite:////absolute` is a file, made readable by its owner only;
-    `postgresql://user:password@host:port/database` a database that exists. Raises StoreError.
+    `postgresql://user:password@host:port/database` a database that exists, which gets `connections`
+    for requests and two for searches. Raises StoreError.
     """
-    place = find_place(url)
+    place = find_place(url, connections=connections)
     bring_up_to_date(place)
     return place.open()
 
 
-def find_place(url: str) -> Place:
+def find_place(url: str, *, connections: int = CONNECTIONS) -> Place:
     """Where the database of a URL is. Raises StoreUnavailableError for one we cannot open."""
     try:
         parsed = make_url(url)
@@ -73,7 +77,7 @@ def find_place(url: str) -> Place:
     if kind == "postgresql" and parsed.database:
         from fastagi_server.store.postgres import PostgresServer  # noqa: PLC0415 - few need it
 
-        return PostgresServer(parsed)
+        return PostgresServer(parsed, connections)
     if kind != "sqlite" or parsed.database in {None, "", ":memory:"}:
         raise StoreUnavailableError(
             "the database URL must be sqlite:///<file> or"

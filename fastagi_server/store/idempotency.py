@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Table, bindparam, delete, insert, select
+from sqlalchemy import Table, bindparam, delete, insert, select, tuple_
 
 from fastagi_server.calls.errors import KeyReusedError
 from fastagi_server.calls.ports import IdempotencyKey
@@ -10,6 +10,9 @@ from fastagi_server.store.connection import Connection
 
 KEY_LIFETIME = timedelta(days=7)
 """How long a repetition is recognised; longer than anybody keeps trying to deliver one."""
+
+MAX_FORGOTTEN = 10
+"""Keys that go when one comes: they become fewer, and no request pays for many."""
 
 
 class IdempotencyTable:
@@ -22,7 +25,15 @@ class IdempotencyTable:
             keys.identity == bindparam("identity"), keys.key == bindparam("key")
         )
         self._add = insert(table)
-        self._forget = delete(table).where(keys.created_at < bindparam("horizon"))
+        old = (
+            select(keys.identity, keys.key)
+            .where(keys.created_at < bindparam("horizon"))
+            .order_by(keys.created_at)
+            .limit(MAX_FORGOTTEN)
+            # Those that another request is about to forget are its business.
+            .with_for_update(skip_locked=True)
+        )
+        self._forget = delete(table).where(tuple_(keys.identity, keys.key).in_(old))
 
     def find(self, connection: Connection, key: IdempotencyKey | None) -> str | None:
         """The id of what was made under this key. Raises KeyReusedError for another request's."""
@@ -40,7 +51,7 @@ class IdempotencyTable:
     def add(
         self, connection: Connection, key: IdempotencyKey | None, record_id: str, at: datetime
     ) -> None:
-        """Remember what was made under this key, and forget the keys that are too old."""
+        """Remember what was made under this key, and forget some of the keys that are too old."""
         if key is None:
             return
         connection.run(self._forget, {"horizon": at - KEY_LIFETIME})

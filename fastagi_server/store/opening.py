@@ -6,11 +6,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from fastagi_server.calls.journal import utc_now
+from fastagi_server.store.announcing import AnnouncingDatabase
 from fastagi_server.store.api_keys import StoredKeys
 from fastagi_server.store.audit import StoredAudit
 from fastagi_server.store.calls import StoredCalls
-from fastagi_server.store.database import Database, open_database
+from fastagi_server.store.database import CONNECTIONS, Database, open_database
+from fastagi_server.store.event_log import StoredEventLogs
 from fastagi_server.store.rooms import StoredRooms
+from fastagi_server.store.traced_calls import TracedCalls
+from fastagi_server.store.webhooks import StoredWebhooks
+from fastagi_server.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +27,34 @@ class Store:
     rooms: StoredRooms
     api_keys: StoredKeys
     audit: StoredAudit
+    event_logs: StoredEventLogs
+    webhooks: StoredWebhooks
 
 
 @asynccontextmanager
-async def open_store(url: str) -> AsyncGenerator[Store]:
+async def open_store(
+    url: str, *, connections: int = CONNECTIONS, tracing: Tracing | None = None
+) -> AsyncGenerator[Store]:
     """Open the store at this URL, as `database.open_database` describes it.
 
-    Several processes may have the same database open. Raises StoreError. Leaving the context
+    Several processes may have the same database open. `tracing` gets each call as a span when its
+    record ends. Raises StoreError. Leaving the context
     finishes the changes that wait.
     """
     # A server may be slow to answer, and a migration takes its time.
-    database = await asyncio.to_thread(open_database, url)
+    opened = await asyncio.to_thread(open_database, url, connections=connections)
+    hints = set[asyncio.Event]()
+    database = AnnouncingDatabase(opened, hints)
     try:
         yield Store(
             database,
-            StoredCalls(database),
+            StoredCalls(database) if tracing is None else TracedCalls(database, tracing),
             StoredRooms(database),
             StoredKeys(database, utc_now),
-            StoredAudit(database),
+            # What these write is nothing that anybody follows.
+            StoredAudit(opened),
+            StoredEventLogs(opened, hints),
+            StoredWebhooks(opened),
         )
     finally:
         await database.close()

@@ -8,7 +8,7 @@ another one nevertheless is run again.
 
 import select
 import socket
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -20,7 +20,7 @@ from sqlalchemy import select as select_rows
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from fastagi_server.store.connection import Connection, Query, T, Values, Work
+from fastagi_server.store.connection import Connection, Prepared, Row, T, Values, Work
 from fastagi_server.store.errors import (
     StoreBusyError,
     StoreConflictError,
@@ -29,9 +29,6 @@ from fastagi_server.store.errors import (
     StoreUnavailableError,
 )
 from fastagi_server.store.lanes import Lanes
-
-CONNECTIONS = 8
-"""Connections of one process for requests; PostgreSQL takes 100 unless told otherwise."""
 
 SEARCHES = 2
 """Connections for searches, so that no number of them keeps requests waiting."""
@@ -80,13 +77,6 @@ class PostgresConnection(Connection):
         # while a thread is about to shut it.
         self._socket = socket.socket(fileno=socket.dup(driver.fileno()))
 
-    def rows(self, statement: Query, values: Values) -> list[list[Any]]:
-        """All rows, each with its columns in the statement's order."""
-        # PostgreSQL takes no text with NUL, not even to look for: so no row has one.
-        if any(isinstance(value, str) and "\0" in value for value in values.values()):
-            return []
-        return super().rows(statement, values)
-
     @property
     def is_usable(self) -> bool:
         """Whether the server has said nothing since the last answer; its farewell is something."""
@@ -110,6 +100,12 @@ class PostgresConnection(Connection):
         super().close()
         self._socket.close()
 
+    def _fetch(self, prepared: Prepared, values: Values) -> Sequence[Row]:
+        # PostgreSQL takes no text with NUL, not even to look for: so no row has one.
+        if any(isinstance(value, str) and "\0" in value for value in values.values()):
+            return []
+        return super()._fetch(prepared, values)
+
     def _explain(self, error: Any) -> StoreError:
         return explain(error)
 
@@ -117,10 +113,10 @@ class PostgresConnection(Connection):
 class PostgresDatabase:
     """A PostgreSQL database with up-to-date tables. Nothing is connected before it is needed."""
 
-    def __init__(self, server: "PostgresServer", *, connections: int = CONNECTIONS) -> None:
+    def __init__(self, server: "PostgresServer") -> None:
         self._lanes = Lanes(
             server.connect,
-            lanes=connections,
+            lanes=server.connections,
             max_waiting=MAX_WAITING,
             deadline=DEADLINE,
             name="store",
@@ -159,9 +155,10 @@ class PostgresDatabase:
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """Where a database in a server is."""
+    """Where a database in a server is, and how many connections requests may have."""
 
     url: URL
+    connections: int
 
     def connect(self) -> PostgresConnection:
         """Connect within two seconds, with limits on every statement. Raises StoreError."""

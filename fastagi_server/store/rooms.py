@@ -1,7 +1,7 @@
 """The records of rooms in the database: the parts of rooms.ports.RoomRecords."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
@@ -13,7 +13,9 @@ from fastagi_server.store import schema
 from fastagi_server.store.connection import Connection
 from fastagi_server.store.database import Database
 from fastagi_server.store.errors import StoreError
+from fastagi_server.store.event_log import add_discard
 from fastagi_server.store.idempotency import IdempotencyTable
+from fastagi_server.store.log_rows import ROOM
 from fastagi_server.store.room_rows import COLUMNS, changing, to_room, to_row
 
 MAX_EVENTS = 1000
@@ -126,9 +128,7 @@ class StoredRooms:
 
     async def discard(self, room_id: str) -> None:
         """Forget a room that never was, with its log and its key."""
-        await self._database.write(
-            lambda connection: connection.run(_DISCARD, {"room_id": room_id})
-        )
+        await self._database.write(lambda connection: _discard(connection, room_id))
 
     async def numbers(self) -> Collection[str]:
         """The numbers of all active rooms."""
@@ -190,6 +190,11 @@ def _overdue(
     for updated_at, room_id in connection.rows(IDLE, {"horizon": idle_since, "limit": limit}):
         late[room_id] = max(idle_since - updated_at, late.get(room_id, timedelta()))
     return sorted(late, key=lambda room_id: late[room_id], reverse=True)[:limit]
+
+
+def _discard(connection: Connection, room_id: str) -> None:
+    if connection.run(_DISCARD, {"room_id": room_id}):
+        add_discard(connection, ROOM, room_id, datetime.now(UTC))
 
 
 def _create(

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ DEADLINE = 5.0
 LOCK_WAIT_MS = 2000
 """How long a change waits for another process that writes."""
 
+LOCK_TRY_SECONDS = 0.001
+"""How long a change that waits for the lock does not ask for it. SQLite's own wait asks ten times
+a second in the end; a process that writes without a pause lets go of the lock for less than a
+millisecond at a time, and was seen to keep others from it for more than two seconds."""
+
 READ_LOCK_WAIT_MS = 50
 """How long a read waits. In WAL mode readers do not wait for writers; what is left is the moment
 in which another process recovers the log after a crash."""
@@ -48,9 +54,6 @@ SEARCH_SECONDS = 3.0
 
 MAX_LOG_BYTES = 64 * 1024 * 1024
 """The write-ahead log is cut back to this size when it was checkpointed."""
-
-BEGIN = "BEGIN IMMEDIATE"
-"""Takes the lock at once: a transaction that reads first cannot wait for the lock later."""
 
 _PRAGMAS = (
     f"busy_timeout = {LOCK_WAIT_MS}",  # to switch to WAL may need the lock
@@ -100,11 +103,11 @@ class SqliteDatabase:
         self._reader = file.connect(READ_LOCK_WAIT_MS)
         self._is_open = True
         try:
-            writing = file.connect(LOCK_WAIT_MS)
+            writing = file.connect(0)
         except StoreError:
             self._reader.close()
             raise
-        self._writer = Writer(writing, begin=BEGIN, max_waiting=MAX_WAITING, deadline=DEADLINE)
+        self._writer = Writer(writing, begin=take_lock, max_waiting=MAX_WAITING, deadline=DEADLINE)
         self._searches = Lanes(
             partial(file.connect, READ_LOCK_WAIT_MS),
             lanes=1,
@@ -182,6 +185,24 @@ class SqliteFile:
             raise explain(error.orig) from error
         finally:
             engine.dispose()
+
+
+def take_lock(connection: Connection) -> None:
+    """Begin a transaction with the write lock. Raises StoreBusyError when others keep it.
+
+    The lock is taken at once: a transaction that reads first cannot wait for it later. The
+    connection's own `busy_timeout` should be 0.
+    """
+    end = time.monotonic() + LOCK_WAIT_MS / 1000
+    while True:
+        try:
+            connection.command("BEGIN IMMEDIATE")
+        except StoreBusyError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(LOCK_TRY_SECONDS)
+        else:
+            return
 
 
 def explain(error: BaseException | None) -> StoreError:

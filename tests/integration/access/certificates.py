@@ -70,6 +70,27 @@ class Authority:
         loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         return self.sign("server", loopback, serial=serial)
 
+    def revoke(self, *serials: int, number: int = 1, days: int = 1) -> Path:
+        """File of the revocation list with these certificates, in the place of an older one."""
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._name)
+            .last_update(now - timedelta(days=2) + timedelta(minutes=number))
+            .next_update(now + timedelta(days=days))
+            .add_extension(x509.CRLNumber(number), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
+        )
+        for serial in serials:
+            revoked = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now)
+            builder = builder.add_revoked_certificate(revoked.build())
+        path = self.file.with_suffix(".crl")
+        path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        return path
+
     def _builder(
         self, subject: x509.Name, key: ec.EllipticCurvePublicKey, serial: int, days: int = 1
     ) -> x509.CertificateBuilder:

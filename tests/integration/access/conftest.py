@@ -14,26 +14,13 @@ from fastagi_server.identities.extensions import ExtensionTable
 from fastagi_server.identities.identity import Scope
 from fastagi_server.identities.passwords import make_line
 from fastagi_server.identities.tokens import TokenVerifier
-from fastagi_server.store.opening import Store, open_store
+from fastagi_server.store.opening import Store
 from fastagi_server.telemetry.measures import Measures
 from fastagi_server.trust.operators import Operators
+from tests.integration.api_clients import client_of
 from tests.unit.identities.token_samples import FixedKeys, trusted
 
-BASE = "http://sge/api/v1/voip"
 LINE = make_line("olga", "correct horse")
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    """An open store."""
-    async with open_store(f"sqlite:///{tmp_path / 'calls.db'}") as store:
-        yield store
-
-
-@pytest.fixture
-def measures() -> Measures:
-    """The measures of the application."""
-    return Measures()
 
 
 @pytest.fixture
@@ -47,7 +34,7 @@ def accounts(tmp_path: Path) -> Operators:
 @pytest.fixture
 async def trail(store: Store, measures: Measures) -> AsyncIterator[AuditTrail]:
     """The audit, which begins to store once it is entered."""
-    async with AuditTrail(store.audit, measures=measures, keep_days=1) as trail:
+    async with AuditTrail(store.audit, measures=measures) as trail:
         yield trail
 
 
@@ -74,8 +61,7 @@ def app(store: Store, measures: Measures, accounts: Operators, trail: AuditTrail
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client at 192.0.2.7 that sends no credentials by itself."""
-    transport = httpx.ASGITransport(app, client=("192.0.2.7", 4711))
-    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+    async with client_of(app, address=("192.0.2.7", 4711)) as client:
         yield client
 
 

@@ -8,11 +8,15 @@ import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import pytest
 from certificates import Authority
 
+from fastagi_server.calls.models import Call, CallEvent, CallStatus, CallType, EventKind
+from fastagi_server.store.opening import open_store
 from tests.integration.service_process import ServiceProcess, environment, process
 from tests.unit.identities.token_samples import ALICE, SECRET, jwk, jwks, token
 
@@ -114,6 +118,83 @@ async def test_settings_of_every_proof(tmp_path: Path) -> None:
     assert SECRET.decode() not in running.text
     assert text.decode() not in running.text
     assert '"event":"audit"' in running.text.replace(" ", "")
+
+
+async def test_settings_against_guessing_and_theft(tmp_path: Path) -> None:
+    """Revoked certificates, and passwords tried from many addresses, get nobody in."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.sign_server()
+    stolen, stolen_key = authority.sign("stolen", serial=8)
+    (tmp_path / "operators").write_text(
+        await command(tmp_path, "operators", "hash", "olga", "--password", "correct horse")
+    )
+    given = {
+        "SGE_OPERATORS_FILE": str(tmp_path / "operators"),
+        "SGE_ACCOUNT_FAILURES_PER_MINUTE": "2",
+        "FASTAGI_API_TRUSTED_PROXIES": "127.0.0.1",
+        "FASTAGI_API_TLS_CERT_FILE": str(certificate),
+        "FASTAGI_API_TLS_KEY_FILE": str(key),
+        "FASTAGI_API_TLS_CLIENT_CA_FILE": str(authority.file),
+        "FASTAGI_API_TLS_CLIENT_CRL_FILE": str(authority.revoke(8)),
+        "FASTAGI_API_TLS_CLIENT_AUTH": "optional",
+    }
+    context = ssl.create_default_context(cafile=str(authority.file))
+    async with service(tmp_path, **given) as (running, address):
+        async with httpx.AsyncClient(base_url=address, verify=context) as client:
+            answers = [
+                await client.get(
+                    "/audit",
+                    auth=("olga", "wrong"),
+                    headers={"X-Forwarded-For": f"192.0.2.{number}"},
+                )
+                for number in range(3)
+            ]
+            metrics = await client.get(address.removesuffix("voip") + "metrics/prometheus")
+        assert [answer.status_code for answer in answers] == [401, 401, 429]
+        assert 0 < int(answers[2].headers["Retry-After"]) <= 60
+        assert 'sge_voip_http_limited_total{limit="account_failures"} 1' in metrics.text
+        context.load_cert_chain(stolen, stolen_key)
+        async with httpx.AsyncClient(base_url=address, verify=context) as thief:
+            with pytest.raises(httpx.TransportError):
+                await thief.get("/health/live")
+        refusal = json.loads(await running.line("client_certificate_refused"))
+        assert refusal["reason"] == "certificate revoked"
+
+
+async def test_old_calls_are_forgotten(tmp_path: Path) -> None:
+    """A call that ended before the days that the settings keep it is gone after a start."""
+    kept, old = datetime.now(UTC) - timedelta(days=2), datetime.now(UTC) - timedelta(days=4)
+    (tmp_path / "state").mkdir()
+    async with open_store(f"sqlite:///{tmp_path}/state/sge.sqlite3") as store:
+        for name, at in (("kept", kept), ("old", old)):
+            await store.calls.create(
+                ended_call(name, at), CallEvent(EventKind.ENDED, at, "x", {}), None
+            )
+    async with (
+        service(tmp_path, SGE_CALL_RETENTION_DAYS="3", SGE_API_KEY="k") as (running, address),
+        httpx.AsyncClient(base_url=address, headers={"X-API-Key": "k"}) as client,
+    ):
+        told = json.loads(await running.line("records_forgotten"))
+        assert (told["kind"], told["records"]) == ("call", 1)
+        assert (await client.get("/calls/old")).status_code == 404
+        assert (await client.get("/calls/kept")).status_code == 200
+
+
+def ended_call(name: str, at: datetime) -> Call:
+    """A call that ended then."""
+    return Call(
+        id=name,
+        caller_id="alice",
+        participants=("bob",),
+        call_type=CallType.AUDIO,
+        status=CallStatus.ENDED,
+        start_time=at,
+        answered_at=None,
+        end_time=at,
+        room_id=None,
+        metadata={},
+        updated_at=at,
+    )
 
 
 async def test_faults_are_told_before_the_start(tmp_path: Path) -> None:

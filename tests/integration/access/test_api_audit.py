@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from fastagi_server.api import audit
 from fastagi_server.api.audit import AuditTrail
@@ -60,6 +61,26 @@ async def test_a_record_of_each_refusal(
     assert (malformed.operation, malformed.subject, malformed.status) == ("create_call", None, 415)
     assert (stranger.identity, stranger.credential, stranger.status) == (None, None, 401)
     assert stranger.code == "unauthorized"
+
+
+async def test_every_operation_that_changes_something(
+    app: FastAPI, client: httpx.AsyncClient, trail: AuditTrail, store: Store
+) -> None:
+    """Whatever the operation is that may change something, one request leaves one record."""
+    call_id = (await client.post("/calls", json=CALL, headers=BOOTSTRAP)).json()["id"]
+    room = {"name": "Team", "max_participants": 3}
+    room_id = (await client.post("/rooms", json=room, headers=BOOTSTRAP)).json()["id"]
+    expected = [("create_call", 201), ("create_room", 201)]
+    for path, methods in app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            if method == "get":
+                continue
+            url = "http://sge" + path.format(call_id=call_id, room_id=room_id, member="bob")
+            answer = await client.request(method, url, headers=BOOTSTRAP)
+            expected.append((operation["operationId"], answer.status_code))
+    kept = await stored(trail, store)
+    assert [(record.operation, record.status) for record in kept] == expected
+    assert len({operation for operation, _ in expected}) > 20
 
 
 async def test_what_is_no_record(
@@ -156,7 +177,7 @@ async def test_records_outlive_a_restart(tmp_path: Path) -> None:
     }
     async with (
         open_store(url) as store,
-        AuditTrail(store.audit, measures=measures, keep_days=1) as trail,
+        AuditTrail(store.audit, measures=measures) as trail,
     ):
         for number in range(1200):
             trail.note({**scope, "fastagi_server.request_id": str(number)}, 201)

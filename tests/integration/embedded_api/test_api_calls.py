@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import httpx
@@ -296,7 +296,7 @@ async def test_dial_string_without_a_pbx(client: httpx.AsyncClient) -> None:
 class _BusyPbx:
     """A PBX that refuses every call."""
 
-    async def originate(self, call: Call) -> None:
+    async def originate(self, call: Call, recorded: Awaitable[object]) -> None:
         raise PbxRefusedError("The PBX has no such endpoint")
 
     async def accept(self, call: Call, actor: str) -> bool:

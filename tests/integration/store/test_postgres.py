@@ -157,11 +157,26 @@ async def test_connection_ended_in_mid_transaction(store: Store, postgres_url: s
     assert await store.calls.get("call-1") == a_call()
 
 
+@pytest.mark.parametrize("connections", [1, 3])
+async def test_number_of_connections(postgres_url: str, connections: int) -> None:
+    """A process has as many connections as it is told, however much comes at once."""
+
+    def work(connection: Connection) -> int:
+        connection.command("SELECT pg_sleep(0.02)")
+        number: int = connection.command("SELECT pg_backend_pid()")
+        return number
+
+    async with open_store(postgres_url, connections=connections) as store:
+        servers = await asyncio.gather(*(store.database.read(work) for _ in range(12)))
+    assert len(set(servers)) <= connections
+    assert connections == 1 or len(set(servers)) > 1
+
+
 async def test_stalled_server(postgres_url: str, proxy: TcpProxy) -> None:
     """A server that says no more costs a request its deadline, and its thread no more than that."""
-    server = find_place(through(proxy, postgres_url))
+    server = find_place(through(proxy, postgres_url), connections=1)
     assert isinstance(server, PostgresServer)
-    database = PostgresDatabase(server, connections=1)
+    database = PostgresDatabase(server)
     lanes = database._lanes  # pyright: ignore[reportPrivateUsage]
     calls = StoredCalls(database)
     await calls.create(a_call(), CREATED, None)

@@ -76,7 +76,7 @@ def ended(call: Call) -> tuple[Call, CallEvent]:
         dial_status="ANSWER",
         ring_ms=5,
         answered_ms=60000,
-        quality={"mos_hundredths": 431, "jitter_us": 1250, "loss_permille": 2},
+        quality={"mes": 86.2, "mos": 4.31, "jitter_ms": 1.25, "round_trip_ms": None},
     )
     return done, CallEvent(EventKind.ENDED, NOON, "bob", {"hangup_cause": 16})
 
@@ -241,3 +241,16 @@ async def test_scope_of_a_newer_version(store: Store) -> None:
 
     await store.database.write(add)
     assert await store.api_keys.find(b"d" * 32) == Identity("n", frozenset({Scope.CALLS}))
+
+
+async def test_calls_of_channels(store: Store) -> None:
+    """A channel's call is found by system and unique id, whether it has ended or not."""
+    first, second = ChannelName("pbx1", "17.4"), ChannelName("pbx2", "17.4")
+    one, two = a_call(1, channel=first), a_call(2, channel=second)
+    for call in (one, two):
+        await store.calls.create(call, created(), None)
+    await store.calls.change(two.id, ended)
+    unknown = ChannelName("pbx1", "17.5")
+    assert await store.calls.of_channels([first, unknown]) == [one]
+    assert [call.id for call in await store.calls.of_channels([second, first])] == [two.id, one.id]
+    assert await store.calls.of_channels([]) == []

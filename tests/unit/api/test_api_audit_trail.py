@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -24,9 +24,6 @@ class _Records:
         self.batches: list[list[str]] = []
         self.failures = 0
         self.stored = asyncio.Event()
-        self.horizons: list[datetime] = []
-        self.old = 0
-        self.forgotten = asyncio.Event()
 
     async def append(self, records: Sequence[AuditRecord]) -> None:
         """Keep them, unless a failure is due."""
@@ -42,15 +39,6 @@ class _Records:
         """Nothing."""
         return []
 
-    async def forget(self, horizon: datetime, limit: int) -> int:
-        """Forget what is old, some at a time."""
-        self.horizons.append(horizon)
-        forgotten = min(limit, self.old)
-        self.old -= forgotten
-        if not forgotten:
-            self.forgotten.set()
-        return forgotten
-
 
 @pytest.fixture
 def records() -> _Records:
@@ -65,8 +53,8 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trail(records: _Records, measures: Measures | None = None) -> AuditTrail:
-    """An audit that keeps records for ten days."""
-    return AuditTrail(records, measures=measures or Measures(), keep_days=10, now=lambda: NOW)
+    """An audit on these records."""
+    return AuditTrail(records, measures=measures or Measures(), now=lambda: NOW)
 
 
 def scope(request_id: str = "r", **changes: Any) -> dict[str, Any]:
@@ -160,22 +148,36 @@ async def test_store_that_hangs_at_the_end(
     assert measures.drops.values == {("audit",): 1}
 
 
-async def test_old_records_are_forgotten_at_the_start(records: _Records) -> None:
-    """Records beyond their days are deleted in pieces until none is left."""
-    records.old = 1500
-    async with trail(records):
-        async with asyncio.timeout(10):
-            await records.forgotten.wait()
-    assert records.horizons == [NOW - timedelta(days=10)] * 3
-    assert records.old == 0
-
-
 @pytest.mark.parametrize("changes", [{"method": "GET"}, {"method": "HEAD"}, {"route": None}])
 async def test_what_is_no_change(records: _Records, changes: dict[str, Any]) -> None:
     """Reading and paths that do not exist leave no record."""
     async with trail(records) as noting:
         noting.note(scope(**changes), 200)
     assert records.batches == []
+
+
+async def test_end_in_the_middle_of_storing(
+    records: _Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that is under way at the end is waited for, and its records are kept once."""
+    begun, finish = asyncio.Event(), asyncio.Event()
+    keep = records.append
+
+    async def slowly(some: Sequence[AuditRecord]) -> None:
+        begun.set()
+        await finish.wait()
+        await keep(some)
+
+    monkeypatch.setattr(records, "append", slowly)
+    noting = await trail(records).__aenter__()
+    noting.note(scope("first"), 200)
+    await begun.wait()
+    noting.note(scope("second"), 200)
+    leaving = asyncio.create_task(noting.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+    finish.set()
+    await leaving
+    assert records.batches == [["first"], ["second"]]
 
 
 async def test_flood(records: _Records, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,11 +87,19 @@ class _Accounts:
 def authenticator(
     ring: _Ring, clock: _Clock, bootstrap_key: str | None = "boot", **others: Any
 ) -> Authenticator:
-    """An authenticator with one stored key and a bootstrap key, where 2 failures are allowed."""
+    """An authenticator with one stored key and a bootstrap key, and narrow limits.
+
+    An address may be wrong twice and an account's password three times.
+    """
     return Authenticator(
         keys=ring,
         bootstrap_key=bootstrap_key,
-        limits=Limits(measures=Measures(), failures_per_minute=2, clock=clock),
+        limits=Limits(
+            measures=Measures(),
+            failures_per_minute=2,
+            account_failures_per_minute=3,
+            clock=clock,
+        ),
         clock=clock,
         wall_clock=lambda: 1000.0 + clock.seconds,
         **others,
@@ -348,6 +356,21 @@ async def test_too_many_passwords() -> None:
     accounts.known = None
     clock.seconds = 60.0
     assert await status_of(keys, HEADER_OF_OLGA, "192.0.2.1") == 200
+
+
+async def test_too_many_passwords_for_one_account() -> None:
+    """An account that is tried from many addresses is checked no more, but for its own address."""
+    accounts = _Accounts()
+    keys = authenticator(_Ring(), _Clock(), accounts=accounts)
+    assert await status_of(keys, HEADER_OF_OLGA, "198.51.100.1") == 200
+    wrong = (b"authorization", b"Basic b2xnYTp3cm9uZw==")
+    statuses = [await status_of(keys, wrong, f"192.0.2.{number}") for number in range(5)]
+    assert statuses == [401, 401, 401, 429, 429]
+    assert accounts.checks == 4
+    assert await status_of(keys, HEADER_OF_OLGA, "192.0.2.99") == 429
+    assert await status_of(keys, HEADER_OF_OLGA, "198.51.100.1") == 200
+    other = (b"authorization", b"Basic b3R0bzp3cm9uZw==")
+    assert await status_of(keys, other, "192.0.2.0") == 401
 
 
 async def test_nothing_sent_is_no_failure() -> None:

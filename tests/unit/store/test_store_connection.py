@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateTable
 
-from fastagi_server.store.connection import MAX_PREPARED, Connection
+from fastagi_server.store.connection import MAX_MADE, MAX_PREPARED, Connection
 from fastagi_server.store.errors import StoreRefusedError, StoreUnavailableError
 from fastagi_server.store.schema import Json, Moment
 from fastagi_server.store.sqlite import SqliteConnection
@@ -37,6 +37,7 @@ things = Table(
 THING = select(things).where(things.c.id == bindparam("sought"))
 ALL = select(things.c.id, things.c.name).order_by(things.c.id).limit(bindparam("limit"))
 ADD = insert(things)
+RENAME = update(things).where(things.c.id == bindparam("sought")).values(name=bindparam("new_name"))
 NOON = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -124,6 +125,58 @@ def test_compiled_statements_are_bounded(connection: Connection) -> None:
     for number in range(2 * MAX_PREPARED):
         assert connection.rows(ALL.where(things.c.id == number), {"limit": 1}) == []
     assert len(connection._prepared) <= MAX_PREPARED  # pyright: ignore[reportPrivateUsage]
+
+
+class Named:
+    """What is made of a row of ALL; every one is another."""
+
+    def __init__(self, columns: list[object]) -> None:
+        self.columns = columns
+
+
+def test_a_row_that_did_not_change_is_made_once(connection: Connection) -> None:
+    """The value of an earlier look is given again; that of a changed row is a new one."""
+    connection.run(ADD, thing(1), thing(2))
+    before = connection.objects(ALL, {"limit": 5}, Named)
+    assert connection.run(RENAME, {"sought": 1, "new_name": "Bo"}) == 1
+    after = connection.objects(ALL, {"limit": 5}, Named)
+    assert [each.columns for each in before] == [[1, "Zoë"], [2, "Zoë"]]
+    assert [each.columns for each in after] == [[1, "Bo"], [2, "Zoë"]]
+    assert after[0] is not before[0]
+    assert after[1] is before[1]
+
+
+def test_what_was_once_is_made_again_as_it_was(connection: Connection) -> None:
+    """A row that is changed back is what it was; one that is gone is not given."""
+    connection.run(ADD, thing(1), thing(2))
+    for name in ("Bo", "Zoë"):
+        connection.run(RENAME, {"sought": 1, "new_name": name})
+        found = connection.objects(ALL, {"limit": 5}, Named)
+        assert [each.columns for each in found] == [[1, name], [2, "Zoë"]]
+    connection.run(delete(things).where(things.c.id == bindparam("sought")), {"sought": 1})
+    assert [each.columns for each in connection.objects(ALL, {"limit": 5}, Named)] == [[2, "Zoë"]]
+
+
+def test_each_way_of_making_has_its_own_values(connection: Connection) -> None:
+    """The same row is one thing to one reader and another to the next."""
+    connection.run(ADD, thing(1))
+    assert connection.objects(ALL, {"limit": 5}, tuple) == [(1, "Zoë")]
+    assert connection.objects(ALL, {"limit": 5}, len) == [2]
+    assert connection.objects(ALL, {"limit": 5}, tuple) == [(1, "Zoë")]
+
+
+def test_made_values_are_bounded(connection: Connection) -> None:
+    """Many rows are read in parts or at once; a limited number of their values is kept."""
+    connection.run(ADD, *map(thing, range(2 * MAX_MADE)))
+    page = ALL.where(things.c.id >= bindparam("first"))
+    for first in range(0, 2 * MAX_MADE, 300):
+        found = connection.objects(page, {"first": first, "limit": 300}, Named)
+        assert found[0].columns == [first, "Zoë"]
+    kept = connection._made  # pyright: ignore[reportPrivateUsage]
+    assert len(kept) <= MAX_MADE
+    kept.clear()
+    assert len(connection.objects(ALL, {"limit": 2 * MAX_MADE}, Named)) == 2 * MAX_MADE
+    assert not kept
 
 
 def test_closed_connection(connection: Connection) -> None:

@@ -12,9 +12,9 @@ from sqlalchemy.schema import CreateTable
 from fastagi_server.store import calls as stored_calls
 from fastagi_server.store import schema
 from fastagi_server.store.connection import Connection
-from fastagi_server.store.database import Database, open_database
+from fastagi_server.store.database import Database, find_place, open_database
 from fastagi_server.store.errors import StoreBusyError, StoreRefusedError, StoreUnavailableError
-from fastagi_server.store.sqlite import SqliteDatabase
+from fastagi_server.store.sqlite import SqliteDatabase, take_lock
 
 
 def pragma(name: str) -> Callable[[Connection], object]:
@@ -54,7 +54,7 @@ async def test_settings_of_connections(url: str) -> None:
     assert await setting(database, "foreign_keys") == 1
     assert await setting(database, "busy_timeout") == 50
     assert await setting(database, "journal_size_limit") == 64 * 1024 * 1024
-    assert await database.write(pragma("busy_timeout")) == 2000
+    assert await database.write(pragma("busy_timeout")) == 0
     await database.close()
 
 
@@ -138,6 +138,29 @@ async def test_another_process_holds_the_lock(
     await database.close()
 
 
+def test_lock_is_asked_for_often(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the lock takes it in the moment in which a busy process has let go of it."""
+    waiting = find_place(url).connect()
+    waiting.command("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(tmp_path / "state" / "calls.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 20:
+            other.execute("COMMIT")
+
+    monkeypatch.setattr("fastagi_server.store.sqlite.time.sleep", pause)
+    take_lock(waiting)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    waiting.command("COMMIT")
+    assert pauses == [0.001] * 20
+    other.close()
+    waiting.close()
+
+
 async def test_first_opening_while_another_process_writes(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,22 +204,26 @@ async def test_closed_database(url: str) -> None:
 
 
 async def test_indexes_are_used(url: str) -> None:
-    """The lists of active calls are read from indexes in their order, without sorting."""
+    """Active calls and those to forget are read from indexes in their order, without sorting."""
     database = open_database(url)
 
     def plans(connection: Connection) -> list[object]:
         driver = connection._driver  # pyright: ignore[reportPrivateUsage]  # SQL of a test only
         return [
             row[3]
-            for query in (stored_calls.ALL_ACTIVE, stored_calls.ACTIVE_OF_PARTY)
+            for query in (
+                stored_calls.ALL_ACTIVE,
+                stored_calls.ACTIVE_OF_PARTY,
+                stored_calls.LONG_ENDED,
+            )
             for row in driver.execute(
                 f"EXPLAIN QUERY PLAN {query.compile(dialect=sqlite.dialect(paramstyle='named'))}",
-                {"limit": 1, "party": "x", "param_1": 0},
+                {"limit": 1, "party": "x", "param_1": 0, "horizon": 0},
             )
         ]
 
     steps = [str(step) for step in await database.read(plans)]
-    assert len(steps) == 3
+    assert len(steps) == 4
     assert all(step.startswith("SEARCH") and "INDEX" in step for step in steps)
     await database.close()
 

@@ -302,3 +302,16 @@ async def test_close(open_lanes: Open, exchange: _Exchange) -> None:
     assert all(line.is_closed for line in exchange.made)
     with pytest.raises(StoreUnavailableError, match="closed"):
         await lanes.run(number_of)
+
+
+async def test_work_that_was_done_is_no_failure(open_lanes: Open) -> None:
+    """Where the event loop is so busy that it sees deadline and answer at once, this counts."""
+    lanes = open_lanes(deadline=0.1)
+    done = threading.Event()
+    first = asyncio.create_task(lanes.run(number_of))
+    second = asyncio.create_task(lanes.run(lambda _connection: done.set()))
+    await asyncio.sleep(0)
+    assert done.wait(30)
+    threading.Event().wait(0.2)
+    results = await asyncio.gather(first, second, return_exceptions=True)
+    assert results[0] == 0

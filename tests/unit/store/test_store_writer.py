@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -48,9 +49,13 @@ def numbers(tmp_path: Path) -> _Numbers:
     return _Numbers(tmp_path / "numbers.db")
 
 
+def _begin(connection: Connection) -> None:
+    connection.command("BEGIN IMMEDIATE")
+
+
 def writer_of(numbers: _Numbers, *, max_waiting: int = 200) -> Writer:
     """A writer on that database."""
-    return Writer(numbers, begin="BEGIN IMMEDIATE", max_waiting=max_waiting, deadline=10.0)
+    return Writer(numbers, begin=_begin, max_waiting=max_waiting, deadline=10.0)
 
 
 @pytest.fixture
@@ -211,6 +216,23 @@ async def test_locked_database(writer: Writer, numbers: _Numbers) -> None:
     blocker.close()
     assert await writer.run(add(2)) == 2
     assert numbers.committed() == [2]
+
+
+async def test_change_that_was_made_is_no_failure(
+    numbers: _Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the event loop is so busy that it sees deadline and commit at once, this counts."""
+    monkeypatch.setattr("fastagi_server.store.writer.MAX_BATCH", 1)
+    writer = Writer(numbers, begin=_begin, max_waiting=9, deadline=0.1)
+    changes = [asyncio.create_task(writer.run(add(number))) for number in (1, 2)]
+    await asyncio.sleep(0)
+    too_late = time.monotonic() + 0.2
+    # When the second one is there, the first one has been answered.
+    while numbers.committed() != [1, 2] or time.monotonic() < too_late:
+        threading.Event().wait(0.01)
+    first, _ = await asyncio.gather(*changes, return_exceptions=True)
+    assert first == 1
+    await writer.close()
 
 
 async def test_failed_commit_fails_everybody(
