@@ -12,7 +12,7 @@ behind the last. Hence the rules:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import unquote
@@ -33,6 +33,7 @@ _ORDER = (
     *("agi_rdnis", "agi_context", "agi_extension", "agi_priority", "agi_enhanced"),
     *("agi_accountcode", "agi_threadid"),
 )
+_PERSONAL = ("agi_callerid", "agi_calleridname", "agi_dnid", "agi_rdnis")
 _NO_QUERY: Mapping[str, str] = MappingProxyType({})
 _COMMON: dict[str | None, str] = {
     value: value for value in (UNKNOWN, "yes", "en", "0", "0.0", "1", "PJSIP", "register")
@@ -100,6 +101,14 @@ class AgiRequest:
     def version(self) -> str:
         """Asterisk's version text, which decides the line limit."""
         return self.values[_VERSION] or ""
+
+    def personal(self) -> Iterator[str]:
+        """Numbers and names of people that this request tells."""
+        for key in _PERSONAL:
+            if value := self.known(key):
+                yield value
+        if self.extension.strip("+").isdigit():
+            yield self.extension
 
 
 def parse_request(block: bytes) -> AgiRequest:

@@ -37,6 +37,8 @@ from fastagi_server.fastagi.dialogue import Dialogue
 from fastagi_server.fastagi.endings import CONTINUE, FAILURE, Ending, OnError, completed, failed
 from fastagi_server.fastagi.failures import code_of, log_protocol_error
 from fastagi_server.fastagi.router import Route
+from fastagi_server.telemetry import subject
+from fastagi_server.telemetry.spans import Span
 
 if TYPE_CHECKING:
     from fastagi_server.fastagi.server import FastAgiServer
@@ -52,6 +54,10 @@ MAX_LOGGED_PATH = 100
 
 _NO_ROUTE_RAN = frozenset({"unknown_route", "challenge_failed", "draining", "protocol_error"})
 """Outcomes that no route's policy speaks for: they always end with AGISTATUS=FAILURE."""
+
+
+_NOBODY = subject.Subject()
+"""Whom a session is about that ended before Asterisk said so."""
 
 
 class Stop(Enum):
@@ -70,11 +76,11 @@ class AgiSession(asyncio.Protocol):
         "_begun",
         "_ending",
         "_loop",
-        "_request",
         "_route",
         "_server",
         "_started",
         "_stop",
+        "_subject",
         "_task",
         "_transport",
         "connection",
@@ -92,10 +98,10 @@ class AgiSession(asyncio.Protocol):
         self.connection = AgiConnection()
         self._task: asyncio.Task[None] | None = None
         self._begun = False
-        self._request: AgiRequest | None = None
         self._route: Route | None = None
         self._stop: Stop | None = None
         self._ending: Ending | None = None
+        self._subject: subject.Subject | None = None
 
     # -- the transport's side --
 
@@ -147,7 +153,9 @@ class AgiSession(asyncio.Protocol):
     # -- the stages --
 
     def _begin(self, request: AgiRequest) -> None:
-        self._request = request
+        self._subject = subject.Subject(request.unique_id, request.personal)
+        if self._server.tracing is not None:
+            self._subject.span = Span("AGI session", "server")
         self.dialogue = Dialogue(
             self.connection,
             self._transport,
@@ -162,6 +170,7 @@ class AgiSession(asyncio.Protocol):
 
     async def _serve(self, request: AgiRequest) -> None:
         self._begun = True
+        subject.current.set(self._subject)
         try:
             ending = await self._run_route(request)
         except asyncio.CancelledError as error:
@@ -321,6 +330,7 @@ class AgiSession(asyncio.Protocol):
         path = self._path
         self._server.measures.agi_sessions.add(path, ending.outcome)
         self._server.measures.agi_session_seconds.observe(seconds, path)
+        about = self._subject or _NOBODY
         log = self._server.log
         log.info(
             "agi_session",
@@ -328,6 +338,12 @@ class AgiSession(asyncio.Protocol):
             outcome=ending.outcome,
             status=ending.variables.get("SGE_STATUS", ""),
             code=ending.code,
-            unique_id=self._request.unique_id if self._request else "",
+            unique_id=about.unique_id,
+            linked_id=about.linked_id,
+            call=about.call,
             ms=round(seconds * 1000, 1),
         )
+        if self._server.tracing is not None and about.span is not None:
+            error = ending.outcome if ending.failed else ""
+            about.span.name = f"AGI {path}"
+            self._server.tracing.end(about.span, error=error, attributes=subject.ids_in(about))

@@ -1,1 +1,1 @@
-"""What the program tells about itself: log lines and measures."""
+"""What the program tells about itself: log lines, errors, traces and measures."""

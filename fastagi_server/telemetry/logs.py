@@ -3,24 +3,34 @@
 A slow disk or a blocked journal must never hold up a call, so lines go through a bounded buffer
 that a thread of its own writes out: lines gather for 50 ms, errors go out at once. Lines beyond the
 limit are dropped and counted. Nothing but that thread ever waits for the reader of the lines.
+
+Every line has `event`, `level`, `timestamp` and `logger`, which begins with `sge.voip`; those of a
+call have what is known of `unique_id`, `linked_id` and `call`.
 """
 
 import json
 import logging
-import os
+import secrets
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import lru_cache
-from typing import IO, Any, Literal, cast
+from pathlib import Path
+from typing import IO, Any, Literal, Protocol, cast
 
 import orjson
 import structlog
 
+from fastagi_server.telemetry import subject
+from fastagi_server.telemetry.levels import leveled_logger, set_level
+from fastagi_server.telemetry.log_file import Descriptor, LogFile, Sink
+from fastagi_server.telemetry.masking import PLAIN_LINES, Masker
 from fastagi_server.telemetry.measures import Counter
+from fastagi_server.telemetry.recent import RecentLines
 
+Processor = Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]
 Format = Literal["auto", "json", "console"]
 
 BUFFER_LINES = 10_000
@@ -31,15 +41,26 @@ FLUSH_SECONDS = 0.05
 CLOSE_SECONDS = 1.0
 """How long the end of the program waits for a reader that does not read."""
 
+ROOT = "sge.voip"
+"""What every logger's name begins with, so that `grep voip` finds every line."""
+
+
+class ErrorReports(Protocol):
+    """Where lines go besides the log; `telemetry.sentry` implements it."""
+
+    def receive(self, event: Mapping[str, Any]) -> None:
+        """Take the fields of a line of any level, unmasked, with `exc_info` not yet rendered."""
+        ...
+
 
 class LineWriter:
-    """Writes whole lines to a file descriptor from a thread of its own.
+    """Writes whole lines to a sink from a thread of its own.
 
     `drops` counts, under "log_line", the lines that came while `limit` others waited.
     """
 
-    def __init__(self, descriptor: int, drops: Counter, *, limit: int = BUFFER_LINES) -> None:
-        self._descriptor = descriptor
+    def __init__(self, sink: Sink, drops: Counter, *, limit: int = BUFFER_LINES) -> None:
+        self._sink = sink
         self._drops = drops
         self._limit = limit
         self._lines: deque[bytes] = deque()
@@ -82,54 +103,81 @@ class LineWriter:
         lines = self._lines
         while lines:
             chunk = b"".join(lines.popleft() + b"\n" for _ in range(min(len(lines), 500)))
-            _write_all(self._descriptor, chunk)
+            self._sink.write(chunk)
 
 
 class _Logger:
     """What structlog calls at the end of its chain: takes the finished line."""
 
-    __slots__ = ("_writer",)
+    __slots__ = ("_writer", "debug", "info", "name", "warning")
 
-    def __init__(self, writer: LineWriter) -> None:
+    def __init__(self, writer: LineWriter, name: str = "") -> None:
         self._writer = writer
-
-    def msg(self, line: bytes) -> None:
-        self._writer.write(line)
+        self.name = f"{ROOT}.{name}" if name else ROOT
+        self.debug = self.info = self.warning = writer.write
 
     def urgent(self, line: bytes) -> None:
         self._writer.write(line, urgent=True)
 
-    debug = info = warning = msg
     error = critical = exception = fatal = urgent
 
 
 def configure_logs(
-    level: str, style: Format, drops: Counter, *, stream: IO[Any] | None = None
+    level: str,
+    style: Format,
+    drops: Counter,
+    *,
+    stream: IO[Any] | None = None,
+    file: Path | None = None,
+    masker: Masker | None = None,
+    reports: ErrorReports | None = None,
+    recent: RecentLines | None = None,
 ) -> LineWriter:
     """Set up all logging of the process, that of libraries included; returns the writer to close.
 
-    `auto` is `console` on a terminal and `json` elsewhere.
+    Lines go to `stream`, standard error by default, or to `file` and to `stream` what that does not
+    take. `auto` is `console` on a terminal and `json` elsewhere. Without a `masker` only what has
+    the form of a secret or of personal data is masked. `reports` hears of every line,
+    and `recent` once it is masked.
     """
     stream = stream or cast("IO[Any]", sys.stderr)
-    writer = LineWriter(stream.fileno(), drops)
-    console = style == "console" or (style == "auto" and stream.isatty())
-    number = logging.getLevelNamesMapping()[level.upper()]
+    descriptor = Descriptor(stream.fileno())
+    sink = LogFile(file, fallback=descriptor, drops=drops) if file else descriptor
+    writer = LineWriter(sink, drops)
+    masker = masker or Masker(key=secrets.token_bytes(16))
+    on_terminal = file is None and stream.isatty()
+    console = style == "console" or (style == "auto" and on_terminal)
     structlog.configure(
         processors=[
-            _complete,
-            structlog.processors.format_exc_info,
-            _console_renderer(colors=stream.isatty()) if console else _render_json,
+            _finishing(masker, reports, recent),
+            _console_renderer(colors=on_terminal) if console else _render_json,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: _Logger(writer),
+        wrapper_class=leveled_logger(),
+        logger_factory=lambda *names: _Logger(writer, *names),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(number, logging.WARNING), handlers=[_Bridge()], force=True)
+    logging.basicConfig(handlers=[_Bridge(masker)], force=True)
+    set_level(level)
+    threading.excepthook = _log_thread_error
     return writer
 
 
+def _log_thread_error(failure: threading.ExceptHookArgs) -> None:
+    """What nobody catches in a thread, which Python would only print."""
+    error = failure.exc_value
+    thread = failure.thread.name if failure.thread else ""
+    structlog.stdlib.get_logger("threads").error("thread_failed", thread=thread, exc_info=error)
+
+
 class _Bridge(logging.Handler):
-    """Carries the standard library's records, such as asyncio's, into structlog."""
+    """Carries the standard library's records, such as asyncio's, into structlog.
+
+    Their text is masked here: that of the program's own lines is always a word.
+    """
+
+    def __init__(self, masker: Masker) -> None:
+        super().__init__()
+        self._masker = masker
 
     def emit(self, record: logging.LogRecord) -> None:
         level = min(record.levelno // 10 * 10, logging.CRITICAL)  # structlog has the five levels
@@ -137,20 +185,47 @@ class _Bridge(logging.Handler):
             text = record.getMessage()
         except Exception:  # noqa: BLE001 - arguments that do not fit must not stop the program
             text = str(record.msg)
-        structlog.get_logger().log(
-            level, text, logger=record.name, exc_info=record.exc_info or None
-        )
+        log = structlog.stdlib.get_logger(record.name)
+        text = self._masker.text(text)
+        if record.exc_info:
+            log.log(level, text, exc_info=record.exc_info)
+        else:
+            log.log(level, text)
 
 
-def _complete(
-    _logger: object, method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Add level and time; structlog's own processors for it cost a call a third more."""
-    event["level"] = method
-    now = time.time()
-    second = int(now)
-    event["timestamp"] = f"{_second_text(second)}.{int((now - second) * 1e6):06d}Z"
-    return event
+def _finishing(
+    masker: Masker, reports: ErrorReports | None, recent: RecentLines | None
+) -> Processor:
+    """All that is done to a line before it is rendered.
+
+    It is one function because every session has a line: a chain of structlog's processors for it
+    costs a call a third more.
+    """
+    subject_of_task = subject.current.get
+
+    def finish(
+        logger: _Logger, method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        about = subject_of_task()
+        if about is not None and "call" not in event:
+            for name, value in subject.ids_in(about).items():
+                event.setdefault(name, value)
+        event["logger"] = logger.name
+        event["level"] = method
+        now = time.time()
+        second = int(now)
+        event["timestamp"] = f"{_second_text(second)}.{int((now - second) * 1e6):06d}Z"
+        if reports is not None:
+            reports.receive(event)
+        if "exc_info" in event:
+            structlog.processors.format_exc_info(logger, method, event)
+        if event["event"] not in PLAIN_LINES:
+            masker.event(event)
+            if recent is not None:
+                recent.note(event)
+        return event
+
+    return finish
 
 
 @lru_cache(maxsize=2)
@@ -174,12 +249,3 @@ def _console_renderer(
         return str(renderer(logger, method, event)).encode("utf-8", "backslashreplace")
 
     return render
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except OSError:  # nobody reads any more: there is no place left to say so
-            return

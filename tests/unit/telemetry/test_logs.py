@@ -1,19 +1,23 @@
 """Log lines: whole, bounded, never waited for, in JSON or for a terminal."""
 
 import asyncio
+import contextvars
 import json
 import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
+from fastagi_server.telemetry import subject
+from fastagi_server.telemetry.log_file import Descriptor
 from fastagi_server.telemetry.logs import Format, LineWriter, configure_logs
+from fastagi_server.telemetry.masking import Masker
 from fastagi_server.telemetry.measures import Counter
 
 Lines = Callable[[], list[str]]
@@ -52,7 +56,7 @@ def fill(writing: int) -> int:
 
 def test_lines_are_written(pipe: tuple[int, int]) -> None:
     """Each line comes out whole and in order, with its newline."""
-    writer = LineWriter(pipe[1], Counter())
+    writer = LineWriter(Descriptor(pipe[1]), Counter())
     for number in range(1_000):
         writer.write(b"line %d" % number)
     assert read_lines(pipe[0], 1_000) == [b"line %d\n" % number for number in range(1_000)]
@@ -69,7 +73,7 @@ def test_lines_are_gathered(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPat
         return write(descriptor, data)
 
     monkeypatch.setattr(os, "write", note)
-    writer = LineWriter(pipe[1], Counter())
+    writer = LineWriter(Descriptor(pipe[1]), Counter())
     for _ in range(10):
         writer.write(b"line")
     writer.close()
@@ -79,7 +83,7 @@ def test_lines_are_gathered(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPat
 
 def test_close_writes_what_waits(pipe: tuple[int, int]) -> None:
     """Nothing that was taken is lost at the end, and the thread is gone."""
-    writer = LineWriter(pipe[1], Counter())
+    writer = LineWriter(Descriptor(pipe[1]), Counter())
     writer.write(b"last words")
     writer.close()
     os.close(pipe[1])
@@ -89,7 +93,7 @@ def test_close_writes_what_waits(pipe: tuple[int, int]) -> None:
 
 def test_line_after_the_close(pipe: tuple[int, int]) -> None:
     """Who logs while the program dies is heard all the same."""
-    writer = LineWriter(pipe[1], Counter())
+    writer = LineWriter(Descriptor(pipe[1]), Counter())
     writer.close()
     writer.write(b"too late?", urgent=True)
     assert os.read(pipe[0], 100) == b"too late?\n"
@@ -100,7 +104,7 @@ def test_blocked_reader_holds_up_nobody(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     filled = fill(writing)
     drops = Counter()
-    writer = LineWriter(writing, drops, limit=10)
+    writer = LineWriter(Descriptor(writing), drops, limit=10)
     for number in range(1_000):
         writer.write(b"line %d" % number, urgent=number % 2 == 0)
     assert drops.values[("log_line",)] >= 980
@@ -116,7 +120,7 @@ def test_close_waits_for_a_blocked_reader_only_so_long(
     """The program ends even if its log cannot be written."""
     monkeypatch.setattr("fastagi_server.telemetry.logs.CLOSE_SECONDS", 0.05)
     filled = fill(pipe[1])
-    writer = LineWriter(pipe[1], Counter())
+    writer = LineWriter(Descriptor(pipe[1]), Counter())
     writer.write(b"never read")
     writer.close()
     with os.fdopen(os.dup(pipe[0]), "rb") as file:
@@ -127,7 +131,7 @@ def test_close_waits_for_a_blocked_reader_only_so_long(
 def test_reader_that_left(pipe: tuple[int, int]) -> None:
     """A broken pipe is no error of the program."""
     os.close(pipe[0])
-    writer = LineWriter(pipe[1], Counter())
+    writer = LineWriter(Descriptor(pipe[1]), Counter())
     writer.write(b"to nobody")
     writer.close()
 
@@ -142,8 +146,8 @@ def configured(tmp_path: Path) -> Generator[Callable[..., Lines]]:
 
     with path.open("ab") as stream:
 
-        def configure(level: str = "info", style: Format = "json") -> Lines:
-            writers.append(configure_logs(level, style, Counter(), stream=stream))
+        def configure(level: str = "info", style: Format = "json", **options: Any) -> Lines:
+            writers.append(configure_logs(level, style, Counter(), stream=stream, **options))
 
             def lines() -> list[str]:
                 for writer in writers:
@@ -156,6 +160,7 @@ def configured(tmp_path: Path) -> Generator[Callable[..., Lines]]:
         for writer in writers:
             writer.close()
     root.handlers[:], root.level = before
+    threading.excepthook = threading.__excepthook__
     structlog.reset_defaults()
 
 
@@ -168,6 +173,7 @@ def test_json(configured: Callable[..., Lines]) -> None:
     assert line == {
         "event": "agi_session",
         "level": "info",
+        "logger": "sge.voip",
         "route": "register",
         "ms": 1.5,
         "path": "PosixPath('/x')",
@@ -245,7 +251,7 @@ def test_standard_library(configured: Callable[..., Lines]) -> None:
     first, second = map(json.loads, lines())
     assert (first["event"], first["logger"], first["level"]) == (
         "careful: hot",
-        "some.library",
+        "sge.voip.some.library",
         "warning",
     )
     assert "KeyError: 'inside'" in second["exception"]
@@ -273,7 +279,7 @@ async def test_asyncio_tells_of_lost_errors(configured: Callable[..., Lines]) ->
     """What asyncio would print on its own is a line like any other."""
     lines = configured()
     asyncio.get_running_loop().call_exception_handler({"message": "lost"})
-    assert json.loads(lines()[0])["logger"] == "asyncio"
+    assert json.loads(lines()[0])["logger"] == "sge.voip.asyncio"
 
 
 def test_standard_error_is_the_default(capfd: pytest.CaptureFixture[str]) -> None:
@@ -291,3 +297,119 @@ def test_standard_error_is_the_default(capfd: pytest.CaptureFixture[str]) -> Non
             root.handlers[:], root.level = before
             structlog.reset_defaults()
     assert json.loads(capfd.readouterr().err)["event"] == "hello"
+
+
+def test_a_line_of_a_call_has_its_ids(configured: Callable[..., Lines]) -> None:
+    """What is known of the call is in each line of its task; what a line says itself goes first."""
+    lines = configured()
+    log = structlog.get_logger("rooms")
+
+    def work() -> None:
+        subject.current.set(subject.Subject("17.4"))
+        log.info("one")
+        subject.learn(linked_id="17.3", call="c1")
+        subject.learn()
+        log.info("two")
+        log.info("three", unique_id="18.1")
+
+    contextvars.copy_context().run(work)
+    log.info("four")
+    subject.learn(call="nobody's")
+    names = ("unique_id", "linked_id", "call")
+    assert [[json.loads(line).get(name) for name in names] for line in lines()] == [
+        ["17.4", None, None],
+        ["17.4", "17.3", "c1"],
+        ["18.1", "17.3", "c1"],
+        [None, None, None],
+    ]
+
+
+def test_grep_voip_finds_every_line(configured: Callable[..., Lines]) -> None:
+    """Of the service, of its parts and of libraries; in both forms."""
+    written = 0
+    for style in ("json", "console"):
+        structlog.reset_defaults()
+        lines = configured(style=style)
+        structlog.get_logger().info("plain")
+        structlog.stdlib.get_logger("rooms").info("named")
+        logging.getLogger("some.library").warning("careful")
+        assert len(lines()) == written + 3
+        written += 3
+        assert all("sge.voip" in line for line in lines())
+
+
+def test_lines_are_masked(configured: Callable[..., Lines]) -> None:
+    """Secrets and personal data are gone from fields, messages and traces."""
+    lines = configured("debug", masker=Masker(key=b"k" * 16, secrets=["hunter2-hunter2"]))
+    log = structlog.get_logger()
+    error = ValueError("caller_name='Anna' gave hunter2-hunter2 at PJSIP/31337-0000002a")
+    log.error("route_failed", exc_info=error)
+    log.warning("x", reason=str(error), caller_number="31337")
+    logging.getLogger("some.library").error("oh: %s", error)
+    text = "".join(lines())
+    assert len(lines()) == 3
+    assert "ValueError: caller_name='***#" in text
+    for leak in ("Anna", "hunter2", "31337"):
+        assert leak not in text
+
+
+def test_a_log_file(configured: Callable[..., Lines], tmp_path: Path) -> None:
+    """With a file, lines go there and nowhere else; never in colour."""
+    path = tmp_path / "api.log"
+    elsewhere = configured(style="console", file=path)
+    structlog.get_logger().info("agi_session", route="register")
+    assert elsewhere() == []
+    (line,) = path.read_text().splitlines()
+    assert "agi_session" in line
+    assert "\x1b" not in line
+
+
+def test_a_log_file_that_cannot_be_written(
+    configured: Callable[..., Lines], tmp_path: Path
+) -> None:
+    """Lines go to standard error, which says why."""
+    lines = configured(file=tmp_path / "missing" / "api.log")
+    structlog.get_logger().info("agi_session")
+    first, second = map(json.loads, lines())
+    assert first["event"] == "agi_session"
+    assert (second["event"], second["level"]) == ("log_file_unwritable", "error")
+
+
+def test_reports_hear_of_every_line(configured: Callable[..., Lines]) -> None:
+    """With the call's ids, and before the trace is made text or anything is masked."""
+    heard: list[dict[str, Any]] = []
+
+    class Reports:
+        def receive(self, event: Mapping[str, Any]) -> None:
+            heard.append(dict(event))
+
+    lines = configured(reports=Reports())
+    log = structlog.get_logger("rooms")
+    error = ValueError("PJSIP/31337")
+    log.debug("unheard")
+    log.error("failed", exc_info=error, unique_id="17.4")
+    lines()
+    (event,) = heard
+    assert event.pop("timestamp")
+    assert event == {
+        "event": "failed",
+        "level": "error",
+        "logger": "sge.voip.rooms",
+        "unique_id": "17.4",
+        "exc_info": error,
+    }
+
+
+def test_a_thread_that_fails(configured: Callable[..., Lines]) -> None:
+    """What nobody catches in a thread is a line, too."""
+    lines = configured()
+
+    def fail() -> None:
+        raise LookupError("inside")
+
+    thread = threading.Thread(target=fail, name="some-thread")
+    thread.start()
+    thread.join()
+    (line,) = map(json.loads, lines())
+    assert (line["event"], line["thread"]) == ("thread_failed", "some-thread")
+    assert "LookupError: inside" in line["exception"]

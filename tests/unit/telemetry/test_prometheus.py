@@ -9,7 +9,7 @@ from fastagi_server.telemetry.measures import (
     Measure,
     Measures,
 )
-from fastagi_server.telemetry.prometheus import CONTENT_TYPE, render
+from fastagi_server.telemetry.prometheus import CONTENT_TYPE, render, render_workers
 
 
 def rendered(measures: Measures, name: str) -> list[str]:
@@ -113,10 +113,47 @@ def test_numbers(value: float, written: str) -> None:
     ]
 
 
+def test_present_value_that_is_not_known() -> None:
+    """A present value is not shown before it was brought, for 0 would be a lie."""
+    measures = Measures()
+    assert len(rendered(measures, "sge_voip_mos ")) == 2
+    measures.mos.set(4.4)
+    assert rendered(measures, "sge_voip_mos ")[2:] == ["sge_voip_mos 4.4"]
+
+
+def test_histogram_of_scores() -> None:
+    """A histogram is shown with its own bounds."""
+    measures = Measures()
+    measures.mos_samples.observe(4.25, "from")
+    lines = rendered(measures, "sge_voip_mos_samples_bucket")
+    assert lines[11:14] == [
+        'sge_voip_mos_samples_bucket{direction="from",le="4.2"} 0',
+        'sge_voip_mos_samples_bucket{direction="from",le="4.3"} 1',
+        'sge_voip_mos_samples_bucket{direction="from",le="4.4"} 1',
+    ]
+
+
+def test_workers_are_told_apart() -> None:
+    """Series of several processes stand together under one head, each with its worker."""
+    first, second = Measures(), Measures()
+    first.registrations.add("REGISTERED", "none")
+    second.registrations.add("REGISTERED", "none", amount=2)
+    text = render_workers({"0": first, "1": second}).decode()
+    lines = [line for line in text.splitlines() if "registrations_total" in line]
+    assert lines[1:] == [
+        "# TYPE sge_voip_registrations_total counter",
+        'sge_voip_registrations_total{status="REGISTERED",code="none",worker="0"} 1',
+        'sge_voip_registrations_total{status="REGISTERED",code="none",worker="1"} 2',
+    ]
+    assert 'sge_voip_agi_sessions_open{worker="1"} 0' in text.splitlines()
+
+
 def test_every_row_has_its_object() -> None:
     """Each declared measure has an object of its kind and labels fit for exposition."""
     kinds = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
     for measure, values in Measures().rows():
         assert isinstance(values, kinds[measure.kind])
-        assert measure.name.startswith("sge_voip_")
+        assert measure.name.startswith(
+            "process_" if "process" in measure.attribute else "sge_voip_"
+        )
         assert measure.name.endswith("_total") == (measure.kind == "counter")
