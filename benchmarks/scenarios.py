@@ -12,7 +12,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import api, calls, clients, faults, job, machine, memory, startup
+from benchmarks import (
+    ami,
+    api,
+    calls,
+    clients,
+    faults,
+    job,
+    machine,
+    memory,
+    recovery,
+    scraping,
+    startup,
+    state_changes,
+)
 from benchmarks.isolation import ROOT
 from benchmarks.processes import BenchmarkError
 from benchmarks.report import Section, markdown, terminal
@@ -33,6 +46,10 @@ SCENARIOS: dict[str, Callable[[Rig], Section]] = {
     "transports": clients.transports,
     "api-reads": api.reads,
     "call-to-invite": calls.to_invite,
+    "state-changes": state_changes.to_api,
+    "reconciliation": recovery.reconciliation,
+    "scraping": scraping.scraping,
+    "manager-events": ami.reading,
 }
 
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from fastagi_server.api.context import services_of
-from fastagi_server.telemetry.prometheus import CONTENT_TYPE, render
+from fastagi_server.telemetry.prometheus import CONTENT_TYPE
 
 _EXAMPLE = """# HELP sge_voip_agi_sessions_open AGI connections open at this moment
 # TYPE sge_voip_agi_sessions_open gauge
@@ -22,5 +22,9 @@ router = APIRouter(prefix="/metrics", tags=["metrics"])
     responses={200: {"content": {"text/plain": {"example": _EXAMPLE}}}},
 )
 async def prometheus(request: Request) -> Response:
-    """Expose the measures of this process."""
-    return Response(render(services_of(request).measures), media_type=CONTENT_TYPE)
+    """Expose the measures of all workers; with several the label `worker` tells them apart.
+
+    Present values, such as the number of channels, are at most a second old, or as old as the last
+    request where Asterisk is slow to give them. What is not known is left out.
+    """
+    return Response(await services_of(request).exposition.text(), media_type=CONTENT_TYPE)

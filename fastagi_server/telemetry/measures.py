@@ -1,34 +1,36 @@
 """Every figure the program keeps about itself: one table, read by all exporters.
 
-A measure is declared once, in `TABLE`, with its unit and its meaning. Code that counts holds a
-`Measures` object and names the attribute, so that a misspelt measure is an error of the type
-checker and an undeclared one cannot exist.
-
-Counting must cost the call path nothing worth naming: a counter is a dictionary of label values
-to numbers, without a lock, because all counting happens on the event loop's thread.
+A measure is declared once, in `TABLE`, with its unit, its meaning and its SNMP object where it has
+one. Code that counts holds a `Measures` object and names the attribute, so that a misspelt measure
+is an error of the type checker and an undeclared one cannot exist.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal["counter", "gauge", "histogram"]
+from fastagi_server.telemetry.kinds import (
+    LATENCY_BUCKETS,
+    MOS_BUCKETS,
+    Counter,
+    Gauge,
+    Histogram,
+    Labels,
+    Measure,
+    Series,
+    SnmpObject,
+)
+from fastagi_server.telemetry.present import PRESENT, PresentMeasures
 
-LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds in seconds; the first ones are where a healthy AGI session lies."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One row of the table: `name` is what Prometheus shows, `meaning` what an operator reads."""
-
-    attribute: str
-    name: str
-    kind: Kind
-    meaning: str
-    labels: tuple[str, ...] = ()
-
+__all__ = [
+    "LATENCY_BUCKETS",
+    "TABLE",
+    "Counter",
+    "Gauge",
+    "Histogram",
+    "Labels",
+    "Measure",
+    "Measures",
+    "Series",
+]
 
 TABLE: tuple[Measure, ...] = (
     Measure(
@@ -50,6 +52,7 @@ TABLE: tuple[Measure, ...] = (
         "sge_voip_agi_sessions_open",
         "gauge",
         "AGI connections open at this moment",
+        snmp=(SnmpObject(13, "voipAgiSessionsOpen", "gauge"),),
     ),
     Measure(
         "agi_refused",
@@ -71,6 +74,10 @@ TABLE: tuple[Measure, ...] = (
         "counter",
         "Call registrations, by the status given to the dialplan and the error code",
         ("status", "code"),
+        snmp=(
+            SnmpObject(14, "voipRegistrations", "counter64"),
+            SnmpObject(15, "voipRegistrationsFailed", "counter64", where=("FAILED",)),
+        ),
     ),
     Measure(
         "sge_requests",
@@ -91,6 +98,7 @@ TABLE: tuple[Measure, ...] = (
         "sge_voip_api_breaker_open",
         "gauge",
         "1 while the circuit breaker keeps requests away from the SGE API",
+        snmp=(SnmpObject(19, "voipSgeBreakerOpen", "gauge"),),
     ),
     Measure(
         "outbox_depth",
@@ -98,12 +106,17 @@ TABLE: tuple[Measure, ...] = (
         "gauge",
         "Entries in the outbox, by state (pending, dead)",
         ("state",),
+        snmp=(
+            SnmpObject(16, "voipOutboxPending", "gauge", where=("pending",)),
+            SnmpObject(17, "voipOutboxDead", "gauge", where=("dead",)),
+        ),
     ),
     Measure(
         "outbox_oldest_seconds",
         "sge_voip_outbox_oldest_age_seconds",
         "gauge",
         "Age of the oldest entry that waits for delivery",
+        snmp=(SnmpObject(18, "voipOutboxOldestSeconds", "gauge"),),
     ),
     Measure(
         "outbox_entries",
@@ -118,6 +131,10 @@ TABLE: tuple[Measure, ...] = (
         "counter",
         "Calls of the embedded API, by what happened to them (created, adopted, accepted, ended)",
         ("event",),
+        snmp=(
+            SnmpObject(23, "voipCallsStarted", "counter64", where=("created", "adopted")),
+            SnmpObject(24, "voipCallsEnded", "counter64", where=("ended",)),
+        ),
     ),
     Measure(
         "rooms",
@@ -125,6 +142,10 @@ TABLE: tuple[Measure, ...] = (
         "counter",
         "What happened to rooms of the embedded API (created, joined, entered, left, closed, ...)",
         ("event",),
+        snmp=(
+            SnmpObject(25, "voipRoomsCreated", "counter64", where=("created",)),
+            SnmpObject(26, "voipRoomsClosed", "counter64", where=("closed",)),
+        ),
     ),
     Measure(
         "http_requests",
@@ -153,6 +174,7 @@ TABLE: tuple[Measure, ...] = (
         "gauge",
         "1 while the event socket is connected and reconciled, by link",
         ("link",),
+        snmp=(SnmpObject(20, "voipAriLinksUp", "gauge"),),
     ),
     Measure(
         "ari_link_changes",
@@ -176,10 +198,39 @@ TABLE: tuple[Measure, ...] = (
         ("link",),
     ),
     Measure(
+        "ami_link_up",
+        "sge_voip_ami_link_up",
+        "gauge",
+        "1 while the manager connection is logged in and reconciled, by link",
+        ("link",),
+        snmp=(SnmpObject(28, "voipAmiLinksUp", "gauge"),),
+    ),
+    Measure(
+        "ami_link_changes",
+        "sge_voip_ami_link_changes_total",
+        "counter",
+        "Changes of a manager connection's state, by link and by the state it went to",
+        ("link", "state"),
+    ),
+    Measure(
+        "ami_events",
+        "sge_voip_ami_events_total",
+        "counter",
+        "Manager events received from Asterisk, by type (other: of no interest, skipped unread)",
+        ("type",),
+    ),
+    Measure(
+        "ami_event_lag_seconds",
+        "sge_voip_ami_event_lag_seconds",
+        "histogram",
+        "Seconds from a manager event's time in Asterisk to its handing on here, by link",
+        ("link",),
+    ),
+    Measure(
         "http_limited",
         "sge_voip_http_limited_total",
         "counter",
-        "Requests refused with 429, by limit (requests of a user, failures of an address)",
+        "Requests refused with 429, by limit (requests, failures of an address or of an account)",
         ("limit",),
     ),
     Measure(
@@ -196,78 +247,79 @@ TABLE: tuple[Measure, ...] = (
         "Audit records written to the store",
     ),
     Measure(
+        "records_forgotten",
+        "sge_voip_records_forgotten_total",
+        "counter",
+        "Records removed from the store because they were too old, by kind (call, audit)",
+        ("kind",),
+    ),
+    Measure(
+        "calls_not_registered",
+        "sge_voip_calls_not_registered_total",
+        "counter",
+        "Channels that reached an extension without their call being registered",
+        snmp=(SnmpObject(29, "voipCallsNotRegistered", "counter64"),),
+    ),
+    Measure(
+        "call_record_lag_seconds",
+        "sge_voip_call_record_lag_seconds",
+        "histogram",
+        "Seconds from a manager event's time in Asterisk to the call's record telling it",
+    ),
+    Measure(
         "drops",
         "sge_voip_drops_total",
         "counter",
         "Things given up because a limit was reached, by what was dropped",
         ("what",),
+        snmp=(SnmpObject(21, "voipDrops", "counter64"),),
     ),
+    Measure(
+        "event_streams",
+        "sge_voip_event_streams_open",
+        "gauge",
+        "Readers of the event stream at this moment",
+    ),
+    Measure(
+        "webhook_deliveries",
+        "sge_voip_webhook_deliveries_total",
+        "counter",
+        "Attempts to tell a webhook of an event, by target and outcome (delivered, failed, refused)",
+        ("target", "outcome"),
+    ),
+    Measure(
+        "webhook_lag_seconds",
+        "sge_voip_webhook_lag_seconds",
+        "gauge",
+        "Age of the oldest event that a webhook has yet to be told of, by target; 0 without any",
+        ("target",),
+    ),
+    Measure(
+        "webhook_dead_letters",
+        "sge_voip_webhook_dead_letters",
+        "gauge",
+        "Events that a webhook could not be told of and that are kept for another try, by target",
+        ("target",),
+    ),
+    Measure(
+        "mos_samples",
+        "sge_voip_mos_samples",
+        "histogram",
+        "Opinion scores, 1 to 5, of sampled channels, by direction (from or to the telephone)",
+        ("direction",),
+    ),
+    *PRESENT,
 )
 
-Labels = tuple[str, ...]
 
+class Measures(PresentMeasures):
+    """One object per row of `TABLE`, under the row's attribute name.
 
-class Counter:
-    """Counts up; `values` maps label values, in the table's order, to the count."""
-
-    __slots__ = ("values",)
-
-    def __init__(self) -> None:
-        self.values: dict[Labels, float] = {}
-
-    def add(self, *labels: str, amount: float = 1.0) -> None:
-        """Add `amount` to the series of these label values."""
-        self.values[labels] = self.values.get(labels, 0.0) + amount
-
-
-class Gauge:
-    """Holds the present value; `values` maps label values to it."""
-
-    __slots__ = ("values",)
+    `collectors` bring the present values; whoever shows them asks for them first.
+    """
 
     def __init__(self) -> None:
-        self.values: dict[Labels, float] = {}
-
-    def set(self, value: float, *labels: str) -> None:
-        """Replace the value of the series of these label values."""
-        self.values[labels] = value
-
-    def add(self, amount: float, *labels: str) -> None:
-        """Move the value of the series by `amount`, which may be negative."""
-        self.values[labels] = self.values.get(labels, 0.0) + amount
-
-
-class Series:
-    """One histogram series: a count per bucket (the last one is +Inf) and the sum."""
-
-    __slots__ = ("counts", "total")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(LATENCY_BUCKETS) + 1)
-        self.total = 0.0
-
-
-class Histogram:
-    """Distribution of durations in seconds over `LATENCY_BUCKETS`."""
-
-    __slots__ = ("values",)
-
-    def __init__(self) -> None:
-        self.values: dict[Labels, Series] = {}
-
-    def observe(self, seconds: float, *labels: str) -> None:
-        """Count one duration in the series of these label values."""
-        series = self.values.get(labels)
-        if series is None:
-            series = self.values[labels] = Series()
-        series.counts[bisect_left(LATENCY_BUCKETS, seconds)] += 1
-        series.total += seconds
-
-
-class Measures:
-    """One object per row of `TABLE`, under the row's attribute name."""
-
-    def __init__(self) -> None:
+        super().__init__()
         self.agi_sessions = Counter()
         self.agi_session_seconds = Histogram()
         self.agi_sessions_open = Gauge()
@@ -289,10 +341,22 @@ class Measures:
         self.ari_link_changes = Counter()
         self.ari_events = Counter()
         self.ari_event_lag_seconds = Histogram()
+        self.ami_link_up = Gauge()
+        self.ami_link_changes = Counter()
+        self.ami_events = Counter()
+        self.ami_event_lag_seconds = Histogram()
         self.http_limited = Counter()
         self.key_set_fetches = Counter()
         self.audit_records = Counter()
+        self.records_forgotten = Counter()
+        self.calls_not_registered = Counter()
+        self.call_record_lag_seconds = Histogram()
         self.drops = Counter()
+        self.event_streams = Gauge()
+        self.webhook_deliveries = Counter()
+        self.webhook_lag_seconds = Gauge()
+        self.webhook_dead_letters = Gauge()
+        self.mos_samples = Histogram(MOS_BUCKETS)
 
     def rows(self) -> Iterator[tuple[Measure, Counter | Gauge | Histogram]]:
         """Each declared measure with the object that holds its values."""
