@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from fastagi_server.api.context import CERTIFICATE
+from fastagi_server.api.context import CERTIFICATE, TRANSPORT
 from fastagi_server.fastagi.admission import is_loopback
 from fastagi_server.trust.server_tls import ServerTls
 
@@ -32,6 +32,11 @@ HEAD_SECONDS = 10.0
 seconds."""
 
 
+FIRST_REQUEST_SECONDS = 1.0
+"""How long a new connection may still take to ask something when the server stops: the request of
+somebody who has just connected is on its way."""
+
+
 class _Server(uvicorn.Server):
     """Leaves signals to the service, which stops its parts in order."""
 
@@ -43,10 +48,13 @@ class _Server(uvicorn.Server):
 class _Protocol(HttpToolsProtocol):
     """Limits the head of a request, and hands the client's certificate on with it.
 
-    A head that is too large is answered with 400, and one that comes too slowly not at all.
+    A head that is too large is answered with 400, and one that comes too slowly not at all. Who has
+    connected before the server stops is answered one request.
     """
 
     _head_bytes = 0
+    _has_asked = False
+    _is_leaving = False
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -67,7 +75,21 @@ class _Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._end_head()
+        self._has_asked = True
         super().on_headers_complete()
+        if self._is_leaving:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        self._is_leaving = True
+        if self._has_asked:
+            super().shutdown()
+        else:
+            self.loop.call_later(FIRST_REQUEST_SECONDS, self._leave_unasked)
+
+    def _leave_unasked(self) -> None:
+        if not self._has_asked:
+            self.transport.close()
 
     def _expect_head(self) -> None:
         self._end_head()
@@ -87,6 +109,7 @@ class _Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._expect_head()
         super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]  # an addition
         # Empty for a certificate that was not checked.
         certificate = self.transport.get_extra_info("peercert")
         if certificate:
@@ -96,6 +119,7 @@ class _Protocol(HttpToolsProtocol):
 class HttpServer:
     """Serves `app` on `host`:`port`; 0 takes a free port. The socket is bound on entering.
 
+    A `listener` is used instead that somebody else keeps: who connects when we stop waits in it.
     With `tls` it speaks HTTPS only. From `trusted_proxies` (addresses or networks) the headers
     X-Forwarded-For and X-Forwarded-Proto are believed. Raises `OSError` on entering when the
     address is taken.
@@ -109,8 +133,10 @@ class HttpServer:
         *,
         tls: ServerTls | None = None,
         trusted_proxies: Sequence[str] = (),
+        listener: socket.socket | None = None,
     ) -> None:
         self._address = (host, port)
+        self._given = listener
         self._socket: socket.socket | None = None
         self._tls = tls
         self._server = _Server(
@@ -130,15 +156,13 @@ class HttpServer:
         )
 
     async def __aenter__(self) -> Self:
-        host = self._address[0]
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server(self._address, family=family, backlog=BACKLOG)
+        self._socket = self._given or _bound(*self._address)
         # Connections inherit it. asyncio sets it only on sockets that were made as TCP by name, and
         # without it the body of an answer waits 40 ms for the client to acknowledge the head.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         scheme = "http" if self._tls is None else "https"
         _log.info("api_listening", address="{}:{}".format(*self.address), scheme=scheme)
-        if self._tls is None and not is_loopback(host):
+        if self._tls is None and not is_loopback(self.address[0]):
             _log.warning("api_without_tls", reason="keys and tokens can be read on their way")
         return self
 
@@ -161,7 +185,9 @@ class HttpServer:
         """Serve until `stop`; then finish the requests under way."""
         if self._socket is None:
             raise RuntimeError("the server is not open")
-        renewing = asyncio.create_task(self._tls.keep_fresh(), name="tls") if self._tls else None
+        renewing = None
+        if self._tls is not None:
+            renewing = asyncio.create_task(self._tls.keep_fresh(self._let_go), name="tls")
         try:
             await self._server.serve(sockets=[self._socket])
         finally:
@@ -170,4 +196,24 @@ class HttpServer:
 
     def stop(self) -> None:
         """Make `run` return soon."""
+        if self._given is not None and not self._server.should_exit:
+            # asyncio's server would drop what it has accepted when it is closed in the same turn.
+            asyncio.get_running_loop().remove_reader(self._given)
         self._server.should_exit = True
+
+    def look_at_certificates(self) -> None:
+        """Use renewed files for connections to come, without waiting for the next look."""
+        if self._tls is not None:
+            self._tls.look()
+            if self._tls.look_at_lists():
+                self._let_go()
+
+    def _let_go(self) -> None:
+        """Close every connection, after the answer that is under way: clients make new ones."""
+        for connection in tuple(self._server.server_state.connections):
+            connection.shutdown()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)

@@ -6,85 +6,97 @@ Nothing else constructs a wire. With a remote SGE API nothing of FastAPI or SQLA
 """
 
 import asyncio
-import gc
 import ipaddress
 import resource
-import secrets
-import signal
-import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import structlog
 
 from fastagi_server import __version__
+from fastagi_server.activation import NO_SOCKETS, GivenSockets
+from fastagi_server.dependencies import link_probes, own_probes, registration_health
 from fastagi_server.fastagi.admission import Admission
 from fastagi_server.fastagi.endings import OnError
 from fastagi_server.fastagi.router import Route, Router
 from fastagi_server.fastagi.server import FastAgiServer
+from fastagi_server.health.board import HealthBoard, Probe
 from fastagi_server.outbox.outbox import Outbox, open_outbox
-from fastagi_server.registration.ports import OutboxError
 from fastagi_server.registration.registrar import Registrar
 from fastagi_server.registration.relay import Relay
 from fastagi_server.routes import ROUTES
-from fastagi_server.services import Health, Services
+from fastagi_server.services import Services
 from fastagi_server.settings import Settings
-from fastagi_server.sge.client import SgeClient, open_client
-from fastagi_server.sge.credentials import open_credentials
+from fastagi_server.sge_api import SgeApi, open_embedded, open_remote
+from fastagi_server.telemetry.exposition import open_exposition
 from fastagi_server.telemetry.measures import Measures
+from fastagi_server.telemetry.recent import RecentLines
+from fastagi_server.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
-    from fastagi_server.http import HttpServer
-    from fastagi_server.store.opening import Store
-    from fastagi_server.telephony import Telephony
+    from fastagi_server.supervising import Watch
 
 _log = structlog.stdlib.get_logger("service")
-
-EMBEDDED_URL = "http://embedded/api/v1/voip"
-"""Address of the embedded API inside the process; it never reaches a resolver."""
-
-GC_THRESHOLDS = (20_000, 20, 50)
-"""Young collections rarer than Python's 700: sessions make many objects, and few cycles."""
-
-WARM_SECONDS = 1.0
-
-
-class StartError(ValueError):
-    """The service cannot start; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """One process's parts.
 
-    `http` and `telephony` are None with a remote API, and in all workers but the first.
+    `watch` is there with a remote API only, in the first worker.
     """
 
     agi: FastAgiServer
     relay: Relay
     measures: Measures
     outbox: Outbox
-    http: "HttpServer | None"
-    telephony: "Telephony | None" = None
+    api: SgeApi
+    health: HealthBoard
+    watch: "Watch | None" = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set; a part that fails takes the whole process with it."""
         async with asyncio.TaskGroup() as tasks:
             relay = tasks.create_task(self.relay.run(), name="relay")
-            if self.http is not None:
-                tasks.create_task(self.http.run(), name="http")
-            until_stopped = [relay]
-            if self.telephony is not None:
-                until_stopped.append(tasks.create_task(self.telephony.run(), name="telephony"))
+            if self.api.http is not None:
+                tasks.create_task(self.api.http.run(), name="http")
+            until_stopped = [relay, tasks.create_task(self.health.run(), name="health")]
+            if self.api.telephony is not None:
+                until_stopped.append(tasks.create_task(self.api.telephony.run(), name="telephony"))
+            if self.api.streaming is not None:
+                until_stopped.append(tasks.create_task(self.api.streaming.run(), name="streaming"))
+            if self.watch is not None:
+                until_stopped.append(tasks.create_task(self.watch.run(), name="watch"))
             await stop.wait()
             for task in until_stopped:
                 task.cancel()
-            if self.http is not None:
-                self.http.stop()
+            if self.api.streaming is not None:
+                self.api.streaming.stop()
+            if self.api.services is not None:
+                self.api.services.board.close()
+            if self.api.http is not None:
+                self.api.http.stop()
+
+    def apply(self, settings: Settings) -> None:
+        """Take over what `reloading` can change. Raises `ValueError`, with nothing changed."""
+        admission = admission_of(settings)
+        for host, _ in self.agi.addresses:
+            admission.check_bind(host)
+        router = router_of(settings, self.agi.router.routes)
+        self.agi.admission, self.agi.router = admission, router
+        self.api.client.set_trace(on=settings.fastagi_log_level == "debug")
+        embedded = self.api.services
+        if embedded is not None:
+            embedded.calls.max_calls = settings.sge_max_calls_per_user or None
+            embedded.limits.change(
+                requests_per_minute=settings.sge_rate_limit_per_minute,
+                failures_per_minute=settings.sge_failures_per_minute,
+                account_failures_per_minute=settings.sge_account_failures_per_minute,
+            )
+        if self.api.http is not None:
+            self.api.http.look_at_certificates()
 
 
 @asynccontextmanager
@@ -94,17 +106,37 @@ async def open_service(
     measures: Measures | None = None,
     routes: tuple[Route, ...] = ROUTES,
     worker: int = 0,
+    tracing: Tracing | None = None,
+    recent: RecentLines | None = None,
+    sockets: GivenSockets = NO_SOCKETS,
 ) -> AsyncGenerator[Service]:
     """Everything one process runs, listening when the context is entered.
 
-    `worker` counts the processes that share the address; the first serves HTTP too. Raises
-    `OSError`, `OutboxError`, `SgeError`, `StartError` or `UnprotectedBindError`, each in words.
+    `worker` counts the processes that share the address; the first serves HTTP too. `sockets` are
+    listened on instead of the addresses that the settings name. `recent` has the last errors of the
+    log, for the wallboard. Raises `OSError`, `OutboxError`,
+    `SgeError`, `StartError` or `UnprotectedBindError`, each in words.
     """
     measures = measures or Measures()
     _raise_file_limit()
     settings.fastagi_state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        client, http, telephony = await _open_api(stack, settings, measures, worker)
+        exposition = await stack.enter_async_context(
+            open_exposition(
+                measures,
+                version=__version__,
+                folder=settings.fastagi_state_dir,
+                worker=worker,
+                workers=settings.fastagi_workers,
+                address=settings.metrics_address,
+            )
+        )
+        if settings.embedded:
+            api = await open_embedded(
+                stack, settings, exposition, tracing, sockets, worker=worker, recent=recent
+            )
+        else:
+            api = await open_remote(stack, settings, exposition, tracing, sockets)
         outbox = await stack.enter_async_context(
             open_outbox(
                 settings.fastagi_state_dir / "outbox.sqlite3",
@@ -112,148 +144,53 @@ async def open_service(
                 max_entries=settings.fastagi_outbox_max_entries,
             )
         )
+        health = api.services.health if api.services is not None else HealthBoard()
         relay = Relay(
-            client,
+            api.client,
             outbox,
             outbox,
             measures=measures,
             max_age_seconds=settings.fastagi_outbox_max_age_seconds,
+            tracing=tracing,
         )
         services = Services(
             registrar=Registrar(
-                client,
+                api.client,
                 outbox,
                 measures=measures,
                 deadline_seconds=settings.sge_deadline_seconds,
+                tracing=None if settings.embedded else tracing,
             ),
             system_name=settings.fastagi_system_name,
             technology=settings.fastagi_technology,
-            health=_health_check(measures, outbox),
+            health=registration_health(health),
         )
-        policies = {
-            path: OnError.from_text(text) for path, text in settings.fastagi_on_error.items()
-        }
         agi = FastAgiServer(
-            Router(routes, policies=policies),
+            router_of(settings, routes),
             services,
             measures=measures,
             admission=admission_of(settings),
+            tracing=tracing,
         )
         stack.push_async_callback(agi.close)
-        for host, port in settings.listen_addresses:
+        for listener in sockets.agi:
+            await agi.listen_on(listener)
+        for host, port in () if sockets.agi else settings.listen_addresses:
             await agi.listen(host, port, reuse_port=settings.fastagi_workers > 1)
-        yield Service(agi, relay, measures, outbox, http, telephony)
+        watch = _watch(settings, services.registrar, measures, worker)
+        health.add(*own_probes(settings, measures, outbox), *_link_probes(api, watch))
+        yield Service(agi, relay, measures, outbox, api, health, watch)
 
 
-async def serve(settings: Settings, *, measures: Measures, worker: int = 0) -> None:
-    """Run one process until SIGTERM or SIGINT; the second signal stops it at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    hurry = asyncio.Event()
-
-    def on_signal() -> None:
-        (hurry if stop.is_set() else stop).set()
-
-    alone = settings.fastagi_workers == 1  # else Ctrl-C is the parent's, who says SIGTERM
-    for number in (signal.SIGTERM, signal.SIGINT) if alone else (signal.SIGTERM,):
-        loop.add_signal_handler(number, on_signal)
-    async with open_service(settings, measures=measures, worker=worker) as service:
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
-        drained = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(service.run(drained), name="service")
-            await stop.wait()
-            _log.info("draining", sessions=service.agi.open_sessions)
-            await _drain(service.agi, settings.fastagi_drain_seconds, hurry)
-            drained.set()
-    _log.info("stopped")
-
-
-async def _drain(agi: FastAgiServer, seconds: float, hurry: asyncio.Event) -> None:
-    draining = asyncio.create_task(agi.drain(seconds))
-    hurried = asyncio.create_task(hurry.wait())
-    await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (draining, hurried):
-        task.cancel()
-
-
-async def _open_api(
-    stack: AsyncExitStack, settings: Settings, measures: Measures, worker: int
-) -> "tuple[SgeClient, HttpServer | None, Telephony | None]":
-    """The client for the SGE API; the server of the embedded one, and its PBX, where it is ours."""
-    scheme, value, path = settings.credential
-    if not settings.embedded:
-        client = await stack.enter_async_context(
-            open_client(
-                settings.sge_api_url,
-                credentials=open_credentials(scheme, value=value, path=path),
-                measures=measures,
-                ssl_context=_ssl_context(settings.sge_ca_file),
-                user_agent=f"fastagi-server/{__version__}",
-                trace=settings.fastagi_log_level == "debug",
-            )
-        )
-        await client.warm(deadline=asyncio.get_running_loop().time() + WARM_SECONDS)
-        return client, None, None
-    from fastagi_server.access import open_access, open_http  # noqa: PLC0415 - not for the AGI role
-    from fastagi_server.api.application import create_app  # noqa: PLC0415
-    from fastagi_server.store.errors import StoreError  # noqa: PLC0415
-    from fastagi_server.store.opening import open_store  # noqa: PLC0415
-
-    key = value or (path.read_text().strip() if path else "") or secrets.token_urlsafe(32)
-    try:
-        store = await stack.enter_async_context(open_store(settings.database_url))
-    except StoreError as error:
-        raise StartError(f"the embedded API's database cannot be used: {error}") from error
-    access = await stack.enter_async_context(open_access(settings, store, measures))
-    telephony = await _open_telephony(stack, settings, store, measures, worker)
-    app = create_app(
-        store=store,
-        measures=measures,
-        bootstrap_key=key,
-        version=__version__,
-        access=access,
-        control=None if telephony is None else telephony.switchboard,
-        room_desk=None if telephony is None else telephony.room_desk,
-        asterisk_view=None if telephony is None else telephony.ari,
-        link=None if telephony is None else telephony.link,
-        switchboard=None if telephony is None else telephony.switchboard,
-    )
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    await _warm(transport, key)
-    client = await stack.enter_async_context(
-        open_client(
-            EMBEDDED_URL,
-            credentials=open_credentials("api_key", value=key),
-            measures=measures,
-            transport=transport,
-            trace=settings.fastagi_log_level == "debug",
-        )
-    )
-    if worker > 0:
-        return client, None, None
-    http = open_http(app, settings)
-    return client, await stack.enter_async_context(http), telephony
-
-
-async def _open_telephony(
-    stack: AsyncExitStack, settings: Settings, store: "Store", measures: Measures, worker: int
-) -> "Telephony | None":
-    # One event socket a node: another one would take the applications away from this one.
-    if worker > 0:
+def _watch(
+    settings: Settings, registrar: Registrar, measures: Measures, worker: int
+) -> "Watch | None":
+    """Supervision for a remote API; with the embedded one it is a part of telephony."""
+    if settings.embedded or worker > 0 or not settings.asterisk_ami_host:
         return None
-    from fastagi_server.telephony import open_telephony  # noqa: PLC0415 - not for the AGI role
+    from fastagi_server.supervising import watch_registrar  # noqa: PLC0415 - few need it
 
-    return await stack.enter_async_context(open_telephony(settings, store, measures))
-
-
-async def _warm(transport: httpx.AsyncBaseTransport, key: str) -> None:
-    """Ask the embedded API something: its first answer takes 0.1 s, which no caller shall wait."""
-    question = httpx.Request("GET", f"{EMBEDDED_URL}/calls?limit=1", headers={"X-API-Key": key})
-    response = await transport.handle_async_request(question)
-    await response.aclose()
+    return watch_registrar(settings, registrar, measures)
 
 
 def admission_of(settings: Settings) -> Admission:
@@ -266,23 +203,19 @@ def admission_of(settings: Settings) -> Admission:
     )
 
 
-def _health_check(measures: Measures, outbox: Outbox) -> Callable[[], Awaitable[Health]]:
-    async def check() -> Health:
-        try:
-            statistics = await outbox.statistics()
-        except OutboxError:
-            return Health("FAILED", "outbox unusable")
-        if any(measures.sge_breaker_open.values.values()):
-            return Health("QUEUED", "SGE API unavailable")
-        if statistics.dead:
-            return Health("REGISTERED", "dead letters in the outbox")
-        return Health("REGISTERED")
-
-    return check
+def router_of(settings: Settings, routes: tuple[Route, ...]) -> Router:
+    """The routes with the policies that the settings ask for. Raises `ValueError`."""
+    policies = {path: OnError.from_text(text) for path, text in settings.fastagi_on_error.items()}
+    return Router(routes, policies=policies)
 
 
-def _ssl_context(ca_file: Path | None) -> ssl.SSLContext | None:
-    return ssl.create_default_context(cafile=str(ca_file)) if ca_file else None
+def _link_probes(api: SgeApi, watch: "Watch | None") -> Iterator[Probe]:
+    telephony = api.telephony
+    watch = telephony.watch if telephony is not None else watch
+    return link_probes(
+        ari=telephony.link if telephony is not None else None,
+        ami=watch.link if watch is not None else None,
+    )
 
 
 def _raise_file_limit() -> None:

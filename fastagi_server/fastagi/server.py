@@ -1,6 +1,7 @@
 """The FastAGI server: listens, admits, and stops in stages."""
 
 import asyncio
+import socket
 
 import structlog
 
@@ -10,6 +11,7 @@ from fastagi_server.fastagi.limits import Deadlines
 from fastagi_server.fastagi.router import Router
 from fastagi_server.fastagi.session import AgiSession, Stop
 from fastagi_server.telemetry.measures import Measures
+from fastagi_server.telemetry.tracing import Tracing
 
 _log = structlog.stdlib.get_logger("fastagi")
 
@@ -27,6 +29,11 @@ CLOSE_SECONDS = 5.0
 """How long `close` waits for cancelled routes before it leaves them to the loop's end."""
 
 
+ACCEPT_TURNS = 4
+"""Of the event loop, after which what it had accepted is a session: a task, a transport, and the
+call of the session's first method."""
+
+
 class FastAgiServer:
     """Serves `router` on any number of addresses.
 
@@ -41,12 +48,14 @@ class FastAgiServer:
         measures: Measures,
         admission: Admission | None = None,
         deadlines: Deadlines | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.router = router
         self.services = services
         self.measures = measures
         self.admission = admission or Admission()
         self.deadlines = deadlines or Deadlines()
+        self.tracing = tracing
         self.log = _log.bind()  # without it, each line looks the logger up anew
         self.loop = asyncio.get_running_loop()
         self.watch = DeadlineWatch()
@@ -54,6 +63,7 @@ class FastAgiServer:
         self._refused: set[AgiSession] = set()
         self._quiet: list[asyncio.Transport] = []
         self._listeners: list[asyncio.Server] = []
+        self._kept: list[socket.socket] = []
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -70,6 +80,22 @@ class FastAgiServer:
         listener = await self.loop.create_server(
             lambda: AgiSession(self), host, port, backlog=BACKLOG, reuse_port=reuse_port or None
         )
+        self._add(listener)
+
+    async def listen_on(self, listener: socket.socket) -> None:
+        """Accept connections on a socket that somebody else keeps listening, whatever we do.
+
+        With such sockets nobody is declined while the server drains: who connects then waits for
+        whoever accepts next. Raises `UnprotectedBindError` and `OSError`.
+        """
+        self.admission.check_bind(listener.getsockname()[0])
+        server = await self.loop.create_server(
+            lambda: AgiSession(self), sock=listener, backlog=BACKLOG
+        )
+        self._kept.append(listener)
+        self._add(server)
+
+    def _add(self, listener: asyncio.Server) -> None:
         self._listeners.append(listener)
         _log.info("listening", addresses=[f"{h}:{p}" for h, p in self.addresses])
 
@@ -140,15 +166,32 @@ class FastAgiServer:
         """Let the open sessions end by themselves; new ones are answered `failure` at once.
 
         The sockets stay open meanwhile: closing them would reset the connections that wait in the
-        backlog, and a reset counts as success in the dialplan. Whether all ended in time.
+        backlog, and a reset counts as success in the dialplan. Sockets that are kept elsewhere are
+        left at once, with all who wait in them. Whether all ended in time.
         """
-        self._draining = True
+        if self._kept:
+            await self._leave()
+        else:
+            self._draining = True
         try:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
         except TimeoutError:
             return False
         return True
+
+    async def _leave(self) -> None:
+        """Accept nothing more, and serve what was accepted.
+
+        asyncio's own server must not be closed before that: it would drop what it has accepted and
+        not yet made a transport of.
+        """
+        for listener in self._kept:
+            self.loop.remove_reader(listener)
+        self._kept.clear()
+        for _ in range(ACCEPT_TURNS):
+            await asyncio.sleep(0)
+        self._close_listeners()
 
     async def close(self) -> None:
         """Stop every route that still runs, close the sockets, and wait for the sessions' end."""
@@ -158,7 +201,10 @@ class FastAgiServer:
         if not await self.drain(CLOSE_SECONDS):
             for session in list(self._sessions):
                 session.abort()
+        self._close_listeners()
+        self.watch.close()
+
+    def _close_listeners(self) -> None:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
-        self.watch.close()

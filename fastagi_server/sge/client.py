@@ -24,6 +24,7 @@ from fastagi_server.sge.breaker import Breaker, State
 from fastagi_server.sge.credentials import Credentials
 from fastagi_server.sge.requester import Question, Requester
 from fastagi_server.telemetry.measures import Measures
+from fastagi_server.telemetry.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -32,7 +33,7 @@ class SgeClient:
     """Implements `registration.ports.CallsApi`, which says what the methods mean and raise.
 
     `base_url` is a normalised one (`sge.address`). `requester` says how questions are put, and
-    what `trace` is.
+    what `trace` and `tracing` are.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class SgeClient:
         user_agent: str = "fastagi-server",
         max_response_bytes: int = 1_048_576,
         trace: bool = False,
+        tracing: Tracing | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._calls = base_url.raw_path + b"/calls"
@@ -60,8 +62,13 @@ class SgeClient:
             user_agent=user_agent,
             max_response_bytes=max_response_bytes,
             trace=trace,
+            tracing=tracing,
             uniform=uniform,
         )
+
+    def set_trace(self, *, on: bool) -> None:
+        """Log every conversation from now on, or none; `trace` says which at the start."""
+        self._requester.trace = on
 
     async def register(self, registration: Registration, *, deadline: float) -> RegisteredCall:
         """See `CallsApi`; answered by 201, or by 200 when the key is known."""
@@ -118,11 +125,13 @@ async def open_client(
     keep_alive_seconds: float = 4.0,
     max_response_bytes: int = 1_048_576,
     trace: bool = False,
+    tracing: Tracing | None = None,
 ) -> AsyncGenerator[SgeClient]:
     """A client for the API at `base_url`, with a breaker and, unless given, a transport of its own.
 
-    `ssl_context` is for https, httpx's default when None. `trace` logs every conversation. Raises
-    `AddressError` for a URL that is none. Closes the transport at the end.
+    `ssl_context` is for https, httpx's default when None. `trace` logs every conversation,
+    `tracing` makes each a span. Raises `AddressError` for a URL that is none. Closes the transport
+    at the end.
     """
     url = normalise_base_url(base_url)
     transport = transport or OriginTransport(
@@ -143,6 +152,7 @@ async def open_client(
             user_agent=user_agent,
             max_response_bytes=max_response_bytes,
             trace=trace,
+            tracing=tracing,
         )
 
 

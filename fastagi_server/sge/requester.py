@@ -19,6 +19,9 @@ from fastagi_server.sge.breaker import Breaker
 from fastagi_server.sge.credentials import Credentials
 from fastagi_server.sge.errors import AnswerError
 from fastagi_server.telemetry.measures import Measures
+from fastagi_server.telemetry.spans import Span
+from fastagi_server.telemetry.subject import current
+from fastagi_server.telemetry.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -40,7 +43,8 @@ class Question(NamedTuple):
     """One request, ready to be sent as often as it takes.
 
     `operation` is its name in the measures; `target` is path and query; `key`, of visible ASCII,
-    goes into `Idempotency-Key` when not empty; `one_call` says that the target names a call.
+    goes into `Idempotency-Key` when not empty; `one_call` says that the target names a call;
+    `traceparent` is the header of that name, when not empty.
     """
 
     operation: str
@@ -49,6 +53,7 @@ class Question(NamedTuple):
     body: bytes = b""
     key: str = ""
     one_call: bool = False
+    traceparent: bytes = b""
 
 
 class Requester:
@@ -58,7 +63,7 @@ class Requester:
     made, was closed before a byte of an answer, or the answer was 502, 503 or 504 without a
     `Retry-After`; all questions are idempotent. A 401 is answered with the new credential, if
     there is one. An answer's body may have `max_response_bytes`. With `trace` each question and
-    its answer are a log line of level debug.
+    its answer are a log line of level debug. With `tracing` each question is a span of the call's.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class Requester:
         user_agent: str,
         max_response_bytes: int,
         trace: bool = False,
+        tracing: Tracing | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._transport = transport
@@ -80,7 +86,8 @@ class Requester:
         self._breaker = breaker
         self._measures = measures
         self._max_response_bytes = max_response_bytes
-        self._trace = trace
+        self.trace = trace
+        self._tracing = tracing
         self._uniform = uniform
         self._base_url = base_url
         self._fixed_headers = [
@@ -98,6 +105,10 @@ class Requester:
             raise UnavailableError(codes.API_TIMEOUT, "no time was left", attempted=False)
         ticket = self._admitted(question)
         outcome = _OUTCOME_CANCELLED
+        span = None
+        if self._tracing is not None:
+            span = _span(question.operation)
+            question = question._replace(traceparent=span.traceparent)
         try:
             reply = await self._converse(question, deadline)
             answer = read(reply.body)
@@ -116,6 +127,8 @@ class Requester:
             self._measures.sge_requests.add(question.operation, outcome)
             seconds = monotonic() - started
             self._measures.sge_request_seconds.observe(seconds, question.operation)
+            if self._tracing is not None and span is not None:
+                self._tracing.end(span, error="" if outcome == _OUTCOME_OK else outcome)
         return answer
 
     def _admitted(self, question: Question) -> int:
@@ -147,7 +160,7 @@ class Requester:
                 failure = verdicts.of_failure(error)
                 pause_seconds = self._pause_after_error(error, attempt)
             else:
-                if self._trace:
+                if self.trace:
                     _log_conversation(question, reply)
                 if verdicts.is_success(reply.status):
                     return reply
@@ -241,10 +254,21 @@ class Requester:
             headers.append(credential)
         if question.key:
             headers.append((b"Idempotency-Key", question.key.encode("ascii")))
+        if question.traceparent:
+            headers.append((b"traceparent", question.traceparent))
         if question.method == "POST":
             headers.append((b"Content-Type", b"application/json"))
             headers.append((b"Content-Length", b"%d" % len(question.body)))
         return headers
+
+
+def _span(operation: str) -> Span:
+    """A span of the call at hand, or of a trace of its own."""
+    about = current.get()
+    name = f"SGE {operation}"
+    if about is None or about.span is None:
+        return Span(name, "client")
+    return about.span.child(name, "client")
 
 
 def _log_conversation(question: Question, reply: Answer) -> None:

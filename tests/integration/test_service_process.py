@@ -259,12 +259,20 @@ async def both_serve(service: ServiceProcess) -> None:
         writer.transport.abort()
 
 
+def link_of(file: Path) -> str:
+    """Where a link leads; nowhere when it is gone, as that of a file which was just closed."""
+    try:
+        return str(file.readlink())
+    except FileNotFoundError:
+        return ""
+
+
 def sockets_of(pid: int, port: int) -> bool:
     """Whether a process has an established connection on its local port `port`."""
     inodes = {
         link.removeprefix("socket:[").removesuffix("]")
         for file in Path(f"/proc/{pid}/fd").iterdir()
-        if (link := str(file.readlink())).startswith("socket:[")
+        if (link := link_of(file)).startswith("socket:[")
     }
     established = "01"
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]

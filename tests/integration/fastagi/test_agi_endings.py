@@ -11,6 +11,7 @@ from fastagi_server.agi.errors import AgiStateError
 from fastagi_server.fastagi.channel import AgiChannel
 from fastagi_server.fastagi.endings import FAILURE, OnError
 from fastagi_server.fastagi.router import Router, Variables, route
+from fastagi_server.telemetry.masking import PLAIN_FIELDS, PLAIN_LINES
 from fastagi_server.testing.fake_asterisk import Answer, FakeAsterisk, Faults, Pbx
 
 GOTO = OnError.from_text("goto:from-agi,error,3")
@@ -60,6 +61,8 @@ async def test_the_line_of_a_session() -> None:
         "status": "FAILED",
         "code": "api_error",
         "unique_id": "17.4",
+        "linked_id": "",
+        "call": "",
     }
     assert aftermath.measures.agi_sessions.values == {("r", "completed"): 1.0}
     assert list(aftermath.measures.agi_session_seconds.values) == [("r",)]
@@ -394,3 +397,11 @@ async def test_one_bug_does_not_reach_the_next_call() -> None:
         await asyncio.gather(*(each.run(*address) for each in [*failing, asterisk]))
     assert asterisk.variables["PLAIN"] == "yes"
     assert {each.variables["SGE_ERROR_CODE"] for each in failing} == {"internal_error"}
+
+
+async def test_the_line_of_a_session_needs_no_masking() -> None:
+    """All its fields are words of ours, ids and figures, so it is not searched."""
+    aftermath = await play(FakeAsterisk("r", unique_id="17.4"), of(returns))
+    fields = set(aftermath.session) - {"log_level"}
+    assert aftermath.session["event"] in PLAIN_LINES
+    assert fields <= PLAIN_FIELDS
