@@ -19,7 +19,7 @@ from lab.root import Say
 
 CHECKOUT = Path(__file__).parents[1]
 PAGE = CHECKOUT / "docs/how-to/install.md"
-SOURCE = "/root/fastagi-server"
+SOURCE = "/usr/src/fastagi-server"
 DOWNLOADS = ("apt-get ", "/opt/fastagi-server/bin/pip ")
 
 CALLS = 300

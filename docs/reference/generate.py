@@ -175,11 +175,18 @@ def measures() -> str:
         "Measures",
         """`GET /api/v1/metrics/prometheus` on the embedded API's port gives them in the text format
 of Prometheus, to whoever can reach the port. A histogram has the series `_bucket`, `_sum` and
-`_count`. Figures are of the process that answers: with several workers the first one.""",
+`_count`. With several workers each series also has the label `worker`. What has an object of
+SNMP is the sum of its series, at the named arc below `.1.3.6.1.4.1.8072.1.3.2.3.2.1`.""",
         table(
-            ("Name", "Kind", "Labels", "Meaning"),
+            ("Name", "Kind", "Labels", "SNMP", "Meaning"),
             (
-                (code(row.name), row.kind, ", ".join(map(code, row.labels)), row.meaning)
+                (
+                    code(row.name),
+                    row.kind,
+                    ", ".join(map(code, row.labels)),
+                    ", ".join(f"`.{each.arc}.1` {each.name}" for each in row.snmp),
+                    row.meaning,
+                )
                 for row in TABLE
             ),
         ),

@@ -20,11 +20,14 @@ def log_lines() -> str:
     lines = sorted(set(_lines()), key=lambda line: (-LEVELS[line[0]], *line[1:]))
     return page(
         "Log lines",
-        """One line per event on standard error: JSON, or text on a terminal
-(`FASTAGI_LOG_FORMAT`). Each also has `level` and `timestamp` (UTC); an `exception` has the level
-`error` and a field `exception` with the trace. Lines that come faster than they can be written are
-dropped and counted in `sge_voip_drops_total{what="log_line"}`. A secret is never in a line;
-at the level `debug` lines hold callers' numbers and names.""",
+        """One line per event on standard error or in `FASTAGI_LOG_FILE`: JSON, or text on a
+terminal (`FASTAGI_LOG_FORMAT`). Each also has `level`, `timestamp` (UTC) and `logger`, which begins
+with `sge.voip`; lines about a call have `unique_id`, `linked_id` and `call` as far as these are
+known. An `exception` has the level `error` and a field `exception` with the trace. Lines that come
+faster than they can be written are dropped and counted in `sge_voip_drops_total{what="log_line"}`.
+A secret is never in a line; numbers and names are masked unless `FASTAGI_LOG_PERSONAL_DATA` is
+`show`: see
+[Read and keep the log](../how-to/logs.md).""",
         table(
             ("Level", "Event", "Fields", "From"),
             ((level, code(event), fields, where) for level, event, fields, where in lines),

@@ -89,12 +89,12 @@ class CallEffects:
             await self._remove(order.channel_id)
             raise
 
-    async def watch(self, channel_id: str) -> None:
-        """Have the events of a channel that we did not make to its very end.
+    async def watch(self, *channel_ids: str) -> None:
+        """Have the events of channels that we did not make to their very end.
 
-        Only that has the true hang-up cause.
+        Only that has the true hang-up cause. When one of them is gone none is watched.
         """
-        await self._ari.subscribe(self._app, f"channel:{channel_id}")
+        await self._ari.subscribe(self._app, *(f"channel:{each}" for each in channel_ids))
 
     async def _carry_out_one(self, live: LiveCall, effect: legs.Effect) -> None:
         match effect:

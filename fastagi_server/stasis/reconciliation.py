@@ -8,11 +8,13 @@ import asyncio
 import re
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 
 import structlog
 
+from fastagi_server.ari.bridges import UNPROCESSABLE
 from fastagi_server.ari.client import AriClient
-from fastagi_server.ari.errors import AriError
+from fastagi_server.ari.errors import AriError, AriRefusedError
 from fastagi_server.ari.events import StasisStart
 from fastagi_server.ari.models import Channel
 from fastagi_server.ari.reading import part, text
@@ -30,6 +32,9 @@ from fastagi_server.stasis.switchboard import Switchboard, leg_state
 
 _OURS = re.compile(r"sge-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:-([0-9]{1,4}))?")
 """Ids of our bridges and channels: the call's, and the leg's number."""
+
+MAX_WATCHED = 20
+"""Channels in one request: Asterisk's ids have up to 150 characters, its request lines 4,096."""
 
 _log = structlog.stdlib.get_logger("calls")
 
@@ -66,9 +71,14 @@ class Reconciliation:
         }
         legs = _legs_by_call(channels.values())
         led = {live.call_id for live in self._switchboard.calls}
+        found = list[LiveCall]()
         for call in records:
             if call.id not in led:
-                await self._take_over(call, legs.get(call.id, {}), channels, bridges)
+                found += await self._take_over(call, legs.get(call.id, {}), channels, bridges)
+        await self._watch(found, channels)
+        for live in found:
+            self._switchboard.add(live)
+            _log.info("call_taken_over", call=live.call_id, legs=len(live.legs))
         self._switchboard.is_linked = True
         present = {channel.id: leg_state(channel) for channel in channels.values()}
         now = datetime.now(UTC)
@@ -105,13 +115,13 @@ class Reconciliation:
         made: Mapping[int, Channel],
         channels: Mapping[str, Channel],
         bridges: Mapping[str, Sequence[str]],
-    ) -> None:
-        """Lead a call on that was begun before we started."""
+    ) -> list[LiveCall]:
+        """A call that was begun before we started and is to be led on; empty when it is over."""
         joined = bridges.get(bridge_id(call.id))
         if not made and not joined and not _has_caller(call, channels):
             if call.channel is None and any(map(is_dial_string, call.participants)):
                 await self._note_lost(call)
-            return
+            return []
         legs = self._legs(call, made)
         known = {leg.channel_id for leg in legs}
         # Who came by a transfer has an id of Asterisk's, but is where the others are.
@@ -125,10 +135,28 @@ class Reconciliation:
         live.has_bridge = joined is not None
         for leg in live.legs:
             leg.is_joined = leg.channel_id in (joined or ())
-            if leg.channel_id in channels:
-                await self._effects.watch(leg.channel_id)
-        self._switchboard.add(live)
-        _log.info("call_taken_over", call=call.id, legs=len(live.legs))
+        return [live]
+
+    async def _watch(self, calls: Iterable[LiveCall], channels: dict[str, Channel]) -> None:
+        """Hear of the channels of these calls; those that are gone by now leave `channels`."""
+        legs = chain.from_iterable(live.legs for live in calls)
+        there = [leg.channel_id for leg in legs if leg.channel_id in channels]
+        for start in range(0, len(there), MAX_WATCHED):
+            several = there[start : start + MAX_WATCHED]
+            if not await self._is_watched(*several):
+                for channel_id in several:
+                    if not await self._is_watched(channel_id):
+                        del channels[channel_id]
+
+    async def _is_watched(self, *channel_ids: str) -> bool:
+        """Watch channels; False when one of them is gone."""
+        try:
+            await self._effects.watch(*channel_ids)
+        except AriRefusedError as error:
+            if error.status != UNPROCESSABLE:
+                raise
+            return False
+        return True
 
     def _legs(self, call: Call, made: Mapping[int, Channel]) -> list[Leg]:
         arriving = arriving_channel(call)

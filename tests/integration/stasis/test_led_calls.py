@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from call_stage import APP, OUTBOUND, SERVICE, Stage, open_stage
 
+from fastagi_server.ari.client import AriClient
+from fastagi_server.ari.models import Application
 from fastagi_server.calls.commands import Hold, Mute, Play, SendDtmf, Transfer, Unhold, Unmute
 from fastagi_server.calls.errors import (
     CallStateError,
@@ -51,8 +53,9 @@ async def test_two_phones(stage: Stage) -> None:
     assert (ended.status, ended.hangup_cause, ended.dial_status) == ("ended", 16, "ANSWER")
     await stage.empty()
     assert await stage.kinds(call.id) == ["created", "ringing", "accepted", "ended"]
-    assert stage.telephony.switchboard is not None
-    assert stage.telephony.switchboard.calls == ()
+    switchboard = stage.telephony.switchboard
+    assert switchboard is not None
+    await stage.when(lambda: switchboard.calls == ())
 
 
 async def test_a_phone_hangs_up(stage: Stage) -> None:
@@ -329,4 +332,32 @@ async def test_the_successor_leads_on(fake_ari: FakeAri, tmp_path: Path) -> None
             assert log[-1].facts == {"reason": "lost"}
             await after.end(talking.id)
             await after.end(ringing.id)
+            await after.empty()
+
+
+async def test_a_channel_that_ends_while_it_is_taken_over(
+    fake_ari: FakeAri, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its call ends as lost; the others, which are asked for with it, are led on."""
+    subscribe = AriClient.subscribe
+    async with fake_ari:
+        fake_ari.phones["PJSIP/1001"] = PhoneState.ANSWERS
+        fake_ari.phones["PJSIP/1002"] = PhoneState.ANSWERS
+        async with open_stage(tmp_path, fake_ari) as before:
+            calls = [await before.place("SIP/1001", "SIP/1002") for _ in range(3)]
+            for call in calls:
+                await before.until(call.id, "connected")
+        gone, *going_on = calls
+
+        async def hang_up_first(client: AriClient, app: str, *sources: str) -> Application:
+            if f"sge-{gone.id}-0" in fake_ari.channels:
+                fake_ari.phone.hangs_up(f"sge-{gone.id}-0")
+            return await subscribe(client, app, *sources)
+
+        monkeypatch.setattr(AriClient, "subscribe", hang_up_first)
+        async with open_stage(tmp_path, fake_ari) as after:
+            assert (await after.until(gone.id, "ended")).end_time is not None
+            for call in going_on:
+                assert (await after.registry.get(call.id, SERVICE)).status == "connected"
+                await after.end(call.id)
             await after.empty()
