@@ -13,12 +13,14 @@ from typing import Protocol
 import structlog
 
 from fastagi_server.ari.client import AriClient
+from fastagi_server.ari.errors import AriError
 from fastagi_server.calls.journal import CallJournal
 from fastagi_server.calls.legs import Note
 from fastagi_server.calls.models import Call, CallStatus, EndFacts
 from fastagi_server.calls.transitions import Trigger
 from fastagi_server.stasis.effects import SYSTEM_VARIABLE
 from fastagi_server.stasis.switchboard import Switchboard
+from fastagi_server.store.errors import StoreError
 
 LOOK_SECONDS = 30.0
 """Between two looks. A channel that two looks miss is gone, and its end was not reported."""
@@ -100,6 +102,8 @@ class CallUpkeep:
             try:
                 async with asyncio.timeout(LOOK_DEADLINE_SECONDS):
                     await self.look()
+            except (AriError, StoreError) as error:
+                _log.warning("calls_not_looked_after", reason=str(error))
             except Exception:  # noqa: BLE001 - whatever it was, the next look may do better
                 _log.exception("call_upkeep_failed")
 

@@ -1,16 +1,20 @@
 """Calls that nobody will end are ended by time, or because their channel is gone."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from fastagi_server.ari.errors import AriUnreachableError
 from fastagi_server.calls.journal import CallJournal
 from fastagi_server.calls.legs import Note
 from fastagi_server.calls.models import Call, CallType
 from fastagi_server.calls.orders import CallOrder
 from fastagi_server.calls.transitions import Trigger
+from fastagi_server.stasis import upkeep
 from fastagi_server.stasis.upkeep import CallUpkeep, IdleLimits
 from fastagi_server.store.opening import open_store
 from fastagi_server.telemetry.measures import Measures
@@ -135,3 +139,37 @@ async def test_a_channel_that_comes_back_was_not_lost(journal: CallJournal, cloc
         pbx.gone = gone
         await upkeep.look()
     assert await status(journal, call) == "initiating"
+
+
+async def test_an_asterisk_that_is_away(
+    journal: CallJournal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said without a trace, and the next look does its work."""
+    call = await journal.adopt(CHANNEL)
+    pbx = Pbx()
+    pbx.gone.add(call.id)
+    looks = asyncio.Queue[int]()
+
+    class Away(Pbx):
+        async def unseen(self, calls: Sequence[Call]) -> tuple[set[str], set[str]]:
+            looks.put_nowait(len(calls))
+            if looks.qsize() == 1:
+                raise AriUnreachableError("connection refused")
+            return await pbx.unseen(calls)
+
+    monkeypatch.setattr(upkeep, "LOOK_SECONDS", 0.0)
+    with capture_logs() as lines:
+        running = asyncio.create_task(CallUpkeep(journal, LIMITS, Away(), now=clock).run())
+        try:
+            async with asyncio.timeout(5):
+                while await status(journal, call) != "ended":  # noqa: ASYNC110 - the store tells nobody
+                    await asyncio.sleep(0)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    assert lines[0] == {
+        "event": "calls_not_looked_after",
+        "log_level": "warning",
+        "reason": "connection refused",
+    }
+    assert not [line for line in lines if line["log_level"] == "error"]
