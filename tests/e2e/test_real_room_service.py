@@ -1,6 +1,9 @@
 """Rooms as they are run: the service as a process of its own, and the shipped dialplan."""
 
-from collections.abc import Iterator
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -48,10 +51,10 @@ def is_linked(service: Service) -> bool:
     return any(line["event"] == "link_state" and line["state"] == "up" for line in service.log())
 
 
-def create(service: Service) -> str:
+def create(service: Service, settings: Mapping[str, int] = MappingProxyType({})) -> str:
     """Make a room with the number 123 and return its path."""
     assert processes.wait_until(lambda: is_linked(service), WAIT_SECONDS)
-    body = {"name": "E2E", "max_participants": 4, "number": "123"}
+    body = {"name": "E2E", "max_participants": 4, "number": "123", "settings": dict(settings)}
     return f"/rooms/{service.request('POST', '/rooms', body)['id']}"
 
 
@@ -77,6 +80,22 @@ def test_room_outlives_the_service(service: Service, pbx: Asterisk) -> None:
             service.request("POST", f"{path}/close")
             assert alice.wait()
             assert late.wait()
+    assert pbx.wait_idle()
+    assert pbx.control.request("GET", "bridges") == []
+
+
+def test_a_room_ends_at_its_time_limit(service: Service, pbx: Asterisk) -> None:
+    """Who is still in it is hung up, and nothing is left; the limit outlives the service."""
+    path = create(service, {"time_limit_minutes": 1})
+    with Phone(pbx, "1001").place("call-talk", "9123") as alice:
+        assert until(service, path, "service", "alice")
+        service.kill()
+        with contextlib.closing(sqlite3.connect(service.state_folder / "sge.sqlite3")) as database:
+            database.execute("UPDATE rooms SET closes_at = closes_at - 57000000")
+            database.commit()
+        service.start_again()
+        assert alice.wait()
+    assert service.request("GET", path)["is_active"] is False
     assert pbx.wait_idle()
     assert pbx.control.request("GET", "bridges") == []
 
