@@ -26,7 +26,7 @@ from lab.processes import wait_until
 from lab.service import API_KEY, Service, ari_settings
 
 LIMIT = 1.3
-CALLS = 40
+CALLS = 120
 WARM_UP = 5
 IDLE_SECONDS = 10.0
 LINK_SECONDS = 15.0

@@ -89,6 +89,7 @@ class CallRegistry:
                 is_certain = repeatable is None and limit is None
                 # Where the record may be refused, or found, the PBX hears of nothing before it is.
                 if is_certain or (await recording)[1]:
+                    await asyncio.sleep(0)  # the record is on its way before the PBX is asked
                     await self._place(call, recording, self._control)
             recorded, is_new = await recording
         finally:
