@@ -25,6 +25,7 @@ from benchmarks import (
     scraping,
     startup,
     state_changes,
+    wallboard,
 )
 from benchmarks.isolation import ROOT
 from benchmarks.processes import BenchmarkError
@@ -50,6 +51,7 @@ SCENARIOS: dict[str, Callable[[Rig], Section]] = {
     "reconciliation": recovery.reconciliation,
     "scraping": scraping.scraping,
     "manager-events": ami.reading,
+    "wallboard": wallboard.wallboard,
 }
 
 

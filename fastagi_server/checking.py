@@ -8,6 +8,7 @@ from typing import cast
 
 from pydantic import SecretStr
 
+from fastagi_server.calls.outbound import pattern_of
 from fastagi_server.fastagi.admission import Admission, UnprotectedBindError, is_loopback
 from fastagi_server.fastagi.endings import OnError
 from fastagi_server.fastagi.router import Router
@@ -17,7 +18,7 @@ from fastagi_server.settings import Settings
 from fastagi_server.sge.address import normalise_base_url
 from fastagi_server.sge.credentials import open_credentials
 from fastagi_server.sge.errors import SgeError
-from fastagi_server.stasis.outbound import pattern_of
+from fastagi_server.telemetry.tracing import NEEDS_EXTRA, headers_of, is_tracing_installed
 
 MASK = "********"
 
@@ -36,21 +37,29 @@ def describe_settings(settings: Settings) -> Iterator[str]:
         yield f"{name.upper()}={'' if value is None else _PASSWORD.sub(MASK, str(value))}"
 
 
-def find_faults(settings: Settings) -> list[str]:
-    """What would stop the server from starting, each in words with the setting to change."""
+def find_faults(settings: Settings, *, bound: frozenset[str] = frozenset()) -> list[str]:
+    """What would stop the server from starting, each in words with the setting to change.
+
+    `bound` names what listens already, `agi` or `http`: their addresses are not tried.
+    """
     return [
-        *_address_faults(settings, admission_of(settings)),
+        *_address_faults(settings, admission_of(settings), bound),
         *_route_faults(settings),
         *_api_faults(settings),
         *_folder_faults(settings),
         *_access_faults(settings),
         *_outbound_faults(settings),
+        *_telemetry_faults(settings),
     ]
 
 
 def find_doubts(settings: Settings) -> list[str]:
     """What does not stop the server, but is probably not meant."""
-    return [*_credential_doubts(settings), *_exposure_doubts(settings)]
+    return [
+        *_credential_doubts(settings),
+        *_exposure_doubts(settings),
+        *_telemetry_doubts(settings),
+    ]
 
 
 def _credential_doubts(settings: Settings) -> Iterator[str]:
@@ -77,8 +86,10 @@ def _outbound_faults(settings: Settings) -> Iterator[str]:
                 yield f"{name.upper()}: {error}"
 
 
-def _address_faults(settings: Settings, admission: Admission) -> Iterator[str]:
-    for host, port in settings.listen_addresses:
+def _address_faults(
+    settings: Settings, admission: Admission, bound: frozenset[str]
+) -> Iterator[str]:
+    for host, port in () if "agi" in bound else settings.listen_addresses:
         try:
             admission.check_bind(host)
             _try_to_bind(host, port, shared=settings.fastagi_workers > 1)
@@ -86,7 +97,7 @@ def _address_faults(settings: Settings, admission: Admission) -> Iterator[str]:
             yield f"FASTAGI_LISTEN: {error}"
         except OSError as error:
             yield f"FASTAGI_LISTEN: {host}:{port}: {_reason(error)}"
-    if settings.embedded:
+    if settings.embedded and "http" not in bound:
         try:
             _try_to_bind(settings.fastagi_api_host, settings.port, shared=False)
         except OSError as error:
@@ -129,6 +140,26 @@ def _access_faults(settings: Settings) -> Iterator[str]:
         from fastagi_server.access import find_access_faults  # noqa: PLC0415 - not for the AGI role
 
         yield from find_access_faults(settings)
+
+
+def _telemetry_faults(settings: Settings) -> Iterator[str]:
+    if settings.otel_exporter_otlp_endpoint and not is_tracing_installed():
+        yield f"OTEL_EXPORTER_OTLP_ENDPOINT: {NEEDS_EXTRA}"
+    try:
+        headers_of(settings.otel_exporter_otlp_headers.get_secret_value())
+    except ValueError as error:
+        yield f"OTEL_EXPORTER_OTLP_HEADERS: {error}"
+
+
+def _telemetry_doubts(settings: Settings) -> Iterator[str]:
+    """A log file that cannot be written stops no call: its lines go to standard error."""
+    path = settings.fastagi_log_file
+    if path is None:
+        return
+    if path.is_dir() or not path.parent.is_dir():
+        yield f"FASTAGI_LOG_FILE: {path} is a folder, or in none"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        yield f"FASTAGI_LOG_FILE: {path} is not writable"
 
 
 def _folder_faults(settings: Settings) -> Iterator[str]:

@@ -1,15 +1,21 @@
 """The command line: reads words, calls the part that does the work, prints what came of it."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fastagi_server import __version__
+from fastagi_server.cli_doctor import doctor
+from fastagi_server.cli_events import events, webhooks
 from fastagi_server.cli_keys import keys, operators
+from fastagi_server.cli_pictures import calls, endpoints, open_console, rooms, top
+from fastagi_server.cli_snmp import snmp, traps
 from fastagi_server.cli_store import store
 from fastagi_server.settings import Settings, SettingsError, config_file, load_settings
 
@@ -34,9 +40,18 @@ def main(context: click.Context) -> None:
         context.invoke(run)
 
 
+main.add_command(doctor)
 main.add_command(keys)
 main.add_command(operators)
 main.add_command(store)
+main.add_command(snmp)
+main.add_command(traps)
+main.add_command(calls)
+main.add_command(rooms)
+main.add_command(endpoints)
+main.add_command(top)
+main.add_command(events)
+main.add_command(webhooks)
 
 
 @main.command()
@@ -130,9 +145,16 @@ def call(
     sys.exit(code)
 
 
-@main.group()
-def outbox() -> None:
-    """Look at what waits for the SGE API, and at what was given up."""
+@main.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
+@click.pass_context
+def outbox(context: click.Context, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """Look at what waits for the SGE API, and at what was given up.
+
+    Without a command the first hundred of each are shown.
+    """
+    if context.invoked_subcommand is None:
+        _picture_outbox(as_json=as_json)
 
 
 @outbox.command("list")
@@ -181,6 +203,24 @@ def outbox_stats() -> None:
         click.echo(f"pending {figures.pending}")
         click.echo(f"dead {figures.dead}")
         click.echo(f"oldest {figures.oldest_seconds:.0f} s")
+
+    _with_outbox(work)
+
+
+def _picture_outbox(*, as_json: bool) -> None:
+    from fastagi_server.outbox.outbox import Outbox  # noqa: PLC0415
+    from fastagi_server.pictures import tables  # noqa: PLC0415
+
+    async def work(outbox: Outbox) -> None:
+        figures = await outbox.statistics()
+        waiting, dead = await outbox.pending_letters(100), await outbox.dead_letters(100)
+        if as_json:
+            letters = {"pending": list(map(asdict, waiting)), "dead": list(map(asdict, dead))}
+            click.echo(json.dumps({"statistics": asdict(figures), **letters}, indent=2))
+            return
+        console = open_console()
+        console.print(tables.letters(f"{figures.pending:,} wait", waiting))
+        console.print(tables.letters(f"{figures.dead:,} were given up", dead))
 
     _with_outbox(work)
 

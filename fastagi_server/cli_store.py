@@ -42,9 +42,11 @@ def store_check() -> None:
 @store.command("upgrade")
 def store_upgrade() -> None:
     """Make the tables, or bring them up to date; all of it or, when it fails, nothing."""
+    from fastagi_server.pictures.waiting import waiting  # noqa: PLC0415
     from fastagi_server.store.migrating import HEAD, bring_up_to_date  # noqa: PLC0415
 
-    before = _at_place(bring_up_to_date)
+    with waiting("bringing the tables up to date"):
+        before = _at_place(bring_up_to_date)
     if before == HEAD:
         click.echo(f"the tables are at {HEAD} already")
     else:

@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 import resource
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from fastagi_server.routes import ROUTES
 from fastagi_server.services import Services
 from fastagi_server.settings import Settings
 from fastagi_server.sge_api import SgeApi, open_embedded, open_remote
-from fastagi_server.telemetry.exposition import open_exposition
+from fastagi_server.telemetry.exposition import Exposition, open_exposition
 from fastagi_server.telemetry.measures import Measures
 from fastagi_server.telemetry.recent import RecentLines
 from fastagi_server.telemetry.tracing import Tracing
@@ -121,29 +121,14 @@ async def open_service(
     _raise_file_limit()
     settings.fastagi_state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        exposition = await stack.enter_async_context(
-            open_exposition(
-                measures,
-                version=__version__,
-                folder=settings.fastagi_state_dir,
-                worker=worker,
-                workers=settings.fastagi_workers,
-                address=settings.metrics_address,
-            )
-        )
+        exposition = await stack.enter_async_context(_exposition(settings, measures, worker))
         if settings.embedded:
             api = await open_embedded(
                 stack, settings, exposition, tracing, sockets, worker=worker, recent=recent
             )
         else:
             api = await open_remote(stack, settings, exposition, tracing, sockets)
-        outbox = await stack.enter_async_context(
-            open_outbox(
-                settings.fastagi_state_dir / "outbox.sqlite3",
-                measures=measures,
-                max_entries=settings.fastagi_outbox_max_entries,
-            )
-        )
+        outbox = await stack.enter_async_context(_outbox(settings, measures))
         health = api.services.health if api.services is not None else HealthBoard()
         relay = Relay(
             api.client,
@@ -153,33 +138,62 @@ async def open_service(
             max_age_seconds=settings.fastagi_outbox_max_age_seconds,
             tracing=tracing,
         )
-        services = Services(
-            registrar=Registrar(
-                api.client,
-                outbox,
-                measures=measures,
-                deadline_seconds=settings.sge_deadline_seconds,
-                tracing=None if settings.embedded else tracing,
-            ),
-            system_name=settings.fastagi_system_name,
-            technology=settings.fastagi_technology,
-            health=registration_health(health),
+        registrar = Registrar(
+            api.client,
+            outbox,
+            measures=measures,
+            deadline_seconds=settings.sge_deadline_seconds,
+            tracing=None if settings.embedded else tracing,
         )
         agi = FastAgiServer(
             router_of(settings, routes),
-            services,
+            _services(settings, registrar, health),
             measures=measures,
             admission=admission_of(settings),
             tracing=tracing,
         )
         stack.push_async_callback(agi.close)
-        for listener in sockets.agi:
-            await agi.listen_on(listener)
-        for host, port in () if sockets.agi else settings.listen_addresses:
-            await agi.listen(host, port, reuse_port=settings.fastagi_workers > 1)
-        watch = _watch(settings, services.registrar, measures, worker)
+        await _listen(agi, settings, sockets)
+        watch = _watch(settings, registrar, measures, worker)
         health.add(*own_probes(settings, measures, outbox), *_link_probes(api, watch))
         yield Service(agi, relay, measures, outbox, api, health, watch)
+
+
+def _exposition(
+    settings: Settings, measures: Measures, worker: int
+) -> AbstractAsyncContextManager[Exposition]:
+    return open_exposition(
+        measures,
+        version=__version__,
+        folder=settings.fastagi_state_dir,
+        worker=worker,
+        workers=settings.fastagi_workers,
+        address=settings.metrics_address,
+    )
+
+
+def _outbox(settings: Settings, measures: Measures) -> AbstractAsyncContextManager[Outbox]:
+    return open_outbox(
+        settings.fastagi_state_dir / "outbox.sqlite3",
+        measures=measures,
+        max_entries=settings.fastagi_outbox_max_entries,
+    )
+
+
+def _services(settings: Settings, registrar: Registrar, health: HealthBoard) -> Services:
+    return Services(
+        registrar=registrar,
+        system_name=settings.fastagi_system_name,
+        technology=settings.fastagi_technology,
+        health=registration_health(health),
+    )
+
+
+async def _listen(agi: FastAgiServer, settings: Settings, sockets: GivenSockets) -> None:
+    for listener in sockets.agi:
+        await agi.listen_on(listener)
+    for host, port in () if sockets.agi else settings.listen_addresses:
+        await agi.listen(host, port, reuse_port=settings.fastagi_workers > 1)
 
 
 def _watch(

@@ -8,15 +8,14 @@ from fastagi_server.registration.registrar import Registrar
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How registrations fare: `status` is what one would get now, `reason` why it is not better."""
+    """How the service is: `status` is what a registration would get now.
+
+    `word` is `ok`, `degraded` or `down`, and `reason` says why it is not better.
+    """
 
     status: str
+    word: str = "ok"
     reason: str = ""
-
-    @property
-    def word(self) -> str:
-        """`ok` or `degraded`."""
-        return "degraded" if self.reason else "ok"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """The part of the composition root that makes calls and rooms happen in Asterisk.
 
-ARI client -> switchboard, rooms -> applications -> reception -> link
+ARI client -> switchboard, rooms -> applications -> reception -> link, watch
 """
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,21 +18,29 @@ from fastagi_server.ari.events import Event
 from fastagi_server.ari.link import AriLink
 from fastagi_server.ari.listener import AriListener
 from fastagi_server.calls.journal import CallJournal
+from fastagi_server.calls.outbound import OutboundPolicy, pattern_of
 from fastagi_server.identities.extensions import ExtensionTable
 from fastagi_server.rooms.desk import RoomDesk
 from fastagi_server.settings import Settings, split_address
+from fastagi_server.stasis.census import Counts, PbxCensus
 from fastagi_server.stasis.conference import Conference
 from fastagi_server.stasis.effects import CallEffects
 from fastagi_server.stasis.endpoints import Endpoints
-from fastagi_server.stasis.outbound import OutboundApplication, OutboundPolicy, pattern_of
+from fastagi_server.stasis.outbound import OutboundApplication
+from fastagi_server.stasis.quality import QualitySampler
 from fastagi_server.stasis.reception import Reception
 from fastagi_server.stasis.reconciliation import Reconciliation
-from fastagi_server.stasis.room_service import open_rooms
+from fastagi_server.stasis.room_service import RoomService, open_rooms
 from fastagi_server.stasis.switchboard import Switchboard
-from fastagi_server.stasis.upkeep import CallUpkeep, IdleLimits, PbxView
+from fastagi_server.stasis.upkeep import CallUpkeep, ChannelView, IdleLimits, PbxView
 from fastagi_server.stasis.voip import Arrivals, VoipApplication
 from fastagi_server.store.errors import StoreError
 from fastagi_server.store.opening import Store
+from fastagi_server.supervise import UP
+from fastagi_server.supervising import Watch, make_watch
+from fastagi_server.supervision.happenings import OnSighting
+from fastagi_server.supervision.records import RecordBook
+from fastagi_server.supervision.view import SupervisedView
 from fastagi_server.telemetry.measures import Measures
 
 _log = structlog.stdlib.get_logger("telephony")
@@ -47,6 +55,8 @@ class Telephony:
     ari: AriClient | None = None
     switchboard: Switchboard | None = None
     link: AriLink | AriListener | None = None
+    quality: QualitySampler | None = None
+    watch: Watch | None = None
 
     async def run(self) -> None:
         """Keep the event socket and look after time limits until cancelled."""
@@ -54,6 +64,10 @@ class Telephony:
             tasks.create_task(self.upkeep.run(), name="call-upkeep")
             if self.link is not None:
                 tasks.create_task(self.link.run(), name="ari-link")
+            if self.quality is not None:
+                tasks.create_task(self.quality.run(), name="quality")
+            if self.watch is not None:
+                tasks.create_task(self.watch.run(), name="watch")
 
 
 class _Events:
@@ -83,7 +97,7 @@ class _Events:
 
     def overflow(self, channel_id: str) -> None:
         """Events of a channel were dropped: see what is true, once for all that come together."""
-        _log.error("call_events_lost", channel=channel_id)
+        _log.error("call_events_lost", unique_id=channel_id)
         if self._repair is None or self._repair.done():
             self._repair = asyncio.create_task(self._reconcile_quietly(), name="calls-repair")
 
@@ -104,37 +118,36 @@ class _Events:
 
 @asynccontextmanager
 async def open_telephony(
-    settings: Settings, store: Store, measures: Measures
+    settings: Settings,
+    store: Store,
+    measures: Measures,
+    on_sighting: OnSighting | None = None,
 ) -> AsyncGenerator[Telephony]:
     """Calls and rooms in the Asterisk that the settings name; not linked until it is run.
+
+    `on_sighting` hears what supervision sees.
 
     Leaving ends no call. Raises `AriAddressError` and `ValueError` in words, and `OSError` where
     the address of ASTERISK_ARI_LISTEN cannot be had.
     """
     endpoints = Endpoints(maps_sip=settings.sge_map_sip, extensions=settings.sge_dial_strings)
     journal = CallJournal(records=store.calls, measures=measures)
+    book = RecordBook(store.calls, journal)
+    policy = outbound_policy(settings)
     async with AsyncExitStack() as stack:
         ari = None
         if settings.asterisk_ari_url:
             ari = await stack.enter_async_context(_open_client(settings, measures))
         rooms = await stack.enter_async_context(
-            open_rooms(
-                ari,
-                store.rooms,
-                directory=ExtensionTable(settings.sge_extensions),
-                endpoints=endpoints,
-                app=settings.asterisk_ari_conference_app,
-                measures=measures,
-                ring_seconds=settings.sge_ring_seconds,
-                max_participants=settings.sge_max_room_participants,
-                max_rooms=settings.sge_max_rooms_per_user,
-                idle=timedelta(hours=settings.sge_room_idle_hours),
-                retention=timedelta(hours=settings.sge_room_retention_hours),
-            )
+            _open_rooms(settings, ari, store, endpoints, policy, measures)
         )
         limits = IdleLimits(settings.sge_idle_ringing_seconds, settings.sge_idle_call_seconds)
         if ari is None or rooms.conference is None:
-            yield Telephony(rooms.desk, CallUpkeep(journal, limits))
+            watch = make_watch(settings, book, measures, on_sighting=on_sighting)
+            upkeep = CallUpkeep(journal, limits, _supervised(watch, None, None))
+            if watch is not None:
+                PbxCensus(None, measures, _counts(watch))
+            yield Telephony(rooms.desk, upkeep, watch=watch)
             return
         effects = CallEffects(
             ari, journal, app=settings.asterisk_ari_app, ring_seconds=settings.sge_ring_seconds
@@ -145,9 +158,7 @@ async def open_telephony(
         )
         applications = {
             settings.asterisk_ari_app: VoipApplication(arrivals, endpoints).enter,
-            settings.asterisk_ari_outbound_app: OutboundApplication(
-                arrivals, _policy(settings)
-            ).enter,
+            settings.asterisk_ari_outbound_app: OutboundApplication(arrivals, policy).enter,
         }
         reconciliation = Reconciliation(
             ari, journal, effects, switchboard, endpoints, applications=applications
@@ -158,8 +169,38 @@ async def open_telephony(
             switchboard, applications, on_overflow=events.overflow, measures=measures
         )
         link = await _open_link(settings, ari, events, measures)
-        upkeep = CallUpkeep(journal, limits, PbxView(ari, switchboard))
-        yield Telephony(rooms.desk, upkeep, ari, switchboard, link)
+        view = PbxView(ari, switchboard, system_name=settings.fastagi_system_name)
+        watch = make_watch(
+            settings, book, measures, call_of=switchboard.call_of, on_sighting=on_sighting
+        )
+        upkeep = CallUpkeep(journal, limits, _supervised(watch, switchboard, view))
+        PbxCensus(ari, measures, _counts(watch))
+        quality = QualitySampler(ari, measures)
+        yield Telephony(rooms.desk, upkeep, ari, switchboard, link, quality, watch)
+
+
+def _open_rooms(
+    settings: Settings,
+    ari: AriClient | None,
+    store: Store,
+    endpoints: Endpoints,
+    policy: OutboundPolicy,
+    measures: Measures,
+) -> AbstractAsyncContextManager[RoomService]:
+    return open_rooms(
+        ari,
+        store.rooms,
+        directory=ExtensionTable(settings.sge_extensions),
+        endpoints=endpoints,
+        outbound=policy,
+        app=settings.asterisk_ari_conference_app,
+        measures=measures,
+        ring_seconds=settings.sge_ring_seconds,
+        max_participants=settings.sge_max_room_participants,
+        max_rooms=settings.sge_max_rooms_per_user,
+        idle=timedelta(hours=settings.sge_room_idle_hours),
+        retention=timedelta(hours=settings.sge_room_retention_hours),
+    )
 
 
 @asynccontextmanager
@@ -176,13 +217,31 @@ async def _open_client(settings: Settings, measures: Measures) -> AsyncGenerator
         yield client
 
 
-def _policy(settings: Settings) -> OutboundPolicy:
+def _counts(watch: Watch | None) -> Callable[[], Counts | None]:
+    """What the watch counts while it hears every event."""
+
+    def counts() -> Counts | None:
+        return watch.supervision.counts() if watch is not None and watch.link.state == UP else None
+
+    return counts
+
+
+def outbound_policy(settings: Settings) -> OutboundPolicy:
+    """What may be called outside. Raises ValueError for a pattern that is none."""
     return OutboundPolicy(
         trunk=settings.sge_trunk,
         contexts=frozenset(settings.sge_outbound_contexts),
         allow=tuple(map(pattern_of, settings.sge_outbound_allow)),
         deny=tuple(map(pattern_of, settings.sge_outbound_deny)),
+        for_users=settings.sge_users_may_call_out,
     )
+
+
+def _supervised(
+    watch: Watch | None, switchboard: Switchboard | None, view: PbxView | None
+) -> ChannelView | None:
+    """Who says which calls have lost their channel: one of two, not both."""
+    return view if watch is None else SupervisedView(watch.supervision, switchboard, view)
 
 
 async def _open_link(

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from lab import postgres
+from lab import browser, postgres, programs
 from lab.asterisk import Asterisk
 from lab.errors import LabError
 from lab.phones import Phone
@@ -14,9 +14,11 @@ TALK_MS = 1000
 
 
 def put_in_place(_options: argparse.Namespace) -> None:
-    """Install Asterisk and PostgreSQL unless they are there."""
+    """Install Asterisk, PostgreSQL, programs of operators and a browser unless they are there."""
     install(Root.default())
     postgres.install()
+    programs.install()
+    browser.install()
 
 
 def start(options: argparse.Namespace) -> None:
@@ -69,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="python3 -m lab", description="A real Asterisk on loopback")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser(
-        "install", help="install Asterisk and PostgreSQL into root folders of their own, once"
+        "install", help="install Asterisk, PostgreSQL, snmpd, promtool and chromium, once"
     )
     run.set_defaults(run=put_in_place)
     run = commands.add_parser("start", help="start an Asterisk that outlives this command")

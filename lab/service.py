@@ -42,6 +42,15 @@ def ari_settings(asterisk: Asterisk) -> dict[str, str]:
     }
 
 
+def ami_settings(asterisk: Asterisk) -> dict[str, str]:
+    """The settings that let a service supervise this Asterisk."""
+    return {
+        "ASTERISK_AMI_HOST": "127.0.0.1",
+        "ASTERISK_AMI_PORT": str(asterisk.ports.ami),
+        "ASTERISK_AMI_SECRET": asterisk.passwords["ami"],
+    }
+
+
 class Service:
     """One running service with a folder and ports of its own; `start` makes it.
 

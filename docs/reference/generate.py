@@ -14,6 +14,7 @@ import click
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from docs.reference.event_types import event_types
 from docs.reference.log_lines import log_lines
 from docs.reference.markdown import code, page, paragraphs, plain, table
 from docs.reference.rest import rest_api
@@ -260,6 +261,7 @@ def _helps(
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings,
+    "event-types.md": event_types,
     "routes.md": routes,
     "errors.md": errors,
     "measures.md": measures,

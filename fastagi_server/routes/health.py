@@ -7,7 +7,7 @@ from fastagi_server.services import Services
 
 @route("health")
 async def health(channel: AgiChannel, services: Services) -> Variables:
-    """Set SGE_HEALTH to `ok` or `degraded`, and SGE_HEALTH_REASON to why.
+    """Set SGE_HEALTH to `ok`, `degraded` or `down`, and SGE_HEALTH_REASON to why.
 
     SGE_STATUS is what a registration would get now: REGISTERED, QUEUED or FAILED.
     """

@@ -7,10 +7,12 @@ This is the only module that reads the environment.
 
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,7 +26,8 @@ from fastagi_server.settings.agi import AgiSettings
 from fastagi_server.settings.api import ApiSettings
 from fastagi_server.settings.asterisk import AsteriskSettings
 from fastagi_server.settings.calls import CallSettings
-from fastagi_server.settings.forms import SettingsError, split_address
+from fastagi_server.settings.events import EventSettings
+from fastagi_server.settings.forms import SettingsError, read_secret, split_address
 from fastagi_server.settings.sge import SgeSettings
 from fastagi_server.settings.telemetry import TelemetrySettings
 
@@ -60,8 +63,9 @@ class _Credentials(SecretsSettingsSource):
         return values
 
 
-class Settings(
+class Settings(  # pyright: ignore[reportIncompatibleVariableOverride] - pydantic joins the configs
     TelemetrySettings,
+    EventSettings,
     AccessSettings,
     CallSettings,
     ApiSettings,
@@ -75,6 +79,11 @@ class Settings(
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
     )
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """Every secret in use, by value or in a file: what must never be seen in a line."""
+        return tuple(dict.fromkeys(filter(None, _secrets_of(self))))
 
     @classmethod
     def settings_customise_sources(
@@ -96,6 +105,28 @@ class Settings(
         except tomllib.TOMLDecodeError as error:
             raise SettingsError(f"{path}: {error}") from None
         return tuple(sources)
+
+
+def _secrets_of(settings: Settings) -> Iterator[str]:
+    yield from settings.webhook_secrets()
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            text = read_secret(value, getattr(settings, f"{name}_file", None), name.upper())
+            yield text
+            yield from (pair.partition("=")[2].strip() for pair in text.split(","))
+            value = text
+        if isinstance(value, str) and "://" in value:
+            yield from _secrets_in_url(value)
+
+
+def _secrets_in_url(url: str) -> Iterator[str]:
+    """User and password: as written, and as meant; the user alone of a Sentry DSN is a key."""
+    authority = url.partition("://")[2].partition("/")[0]
+    user, colon, password = authority.rpartition("@")[0].partition(":")
+    secret = password if colon else user
+    yield secret
+    yield unquote(secret)
 
 
 def load_settings(**overrides: Any) -> Settings:

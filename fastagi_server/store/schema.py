@@ -147,6 +147,8 @@ call_events = Table(
     Column("actor", String(256), nullable=False),
     Column("facts", Json, nullable=False),
     Index("events_of_call", "call_id", "id"),
+    # A number is never given again, not even that of a discarded call: readers keep their place.
+    sqlite_autoincrement=True,
 )
 """Append-only: what happened to each call."""
 
@@ -212,6 +214,7 @@ room_events = Table(
     Column("actor", String(256), nullable=False),
     Column("facts", Json, nullable=False),
     Index("events_of_room", "room_id", "id"),
+    sqlite_autoincrement=True,
 )
 """Append-only: what happened to each room."""
 
@@ -259,3 +262,43 @@ audit = Table(
     Index("audit_by_age", "at"),
 )
 """Append-only: every request that changed something or tried to; `subject` is a call or a room."""
+
+discards = Table(
+    "discards",
+    tables,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(36), nullable=False),
+    Column("at", Moment, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Append-only: calls and rooms that were recorded and forgotten again, because they never were."""
+
+webhook_targets = Table(
+    "webhook_targets",
+    tables,
+    Column("target", String(64), primary_key=True),
+    # How far each log was delivered; empty before the first delivery.
+    Column("positions", Json),
+    Column("owner", String(64), nullable=False),
+    Column("leads_until", Moment, nullable=False),
+)
+
+webhook_letters = Table(
+    "webhook_letters",
+    tables,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("target", String(64), nullable=False),
+    Column("event_id", String(64), nullable=False),
+    Column("event_type", String(64), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", String(256), nullable=False),
+    Column("died_at", Moment, nullable=False),
+    Column("is_waiting", Boolean, nullable=False),
+    UniqueConstraint("target", "event_id", name="one_letter_per_event"),
+    Index("letters_by_age", "died_at"),
+    Index("letters_that_wait", "target", "is_waiting", "id"),
+    sqlite_autoincrement=True,
+)
+"""Deliveries that were given up; those that wait were asked for again."""

@@ -284,7 +284,7 @@ TABLE: tuple[Measure, ...] = (
         "webhook_deliveries",
         "sge_voip_webhook_deliveries_total",
         "counter",
-        "Attempts to tell a webhook of an event, by target and outcome (delivered, failed, refused)",
+        "Attempts to tell a webhook of an event, by target and outcome (delivered, failed, ...)",
         ("target", "outcome"),
     ),
     Measure(

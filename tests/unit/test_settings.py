@@ -355,6 +355,12 @@ def test_secret_of_tokens_as_a_credential(monkeypatch: pytest.MonkeyPatch, write
             },
             "FASTAGI_API_TLS_CLIENT_AUTH needs",
         ),
+        (
+            {"fastagi_api_tls_client_crl_file": "x"},
+            "FASTAGI_API_TLS_CLIENT_CRL_FILE needs FASTAGI_API_TLS_CLIENT_AUTH",
+        ),
+        ({"fastagi_database_connections": "0"}, "FASTAGI_DATABASE_CONNECTIONS"),
+        ({"sge_call_retention_days": "-1"}, "SGE_CALL_RETENTION_DAYS"),
         ({"fastagi_api_trusted_proxies": "everybody"}, "FASTAGI_API_TRUSTED_PROXIES"),
     ],
 )

@@ -1,0 +1,1 @@
+"""What the service is doing, as tables in a terminal."""
