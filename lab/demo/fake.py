@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from fastagi_server.testing.fake_asterisk import FakeAsterisk
 from lab.demo.story import CALLED, CALLER, RING_MS, SYSTEM, TALK_MS, VARIABLES, Said, Story
-from lab.demo.watch import Watch
+from lab.demo.watch import SETTINGS, Watch
 from lab.service import Service
 
 UNIQUE_ID = "1767268800.0"
@@ -26,7 +26,7 @@ Say = Callable[[str, str], object]
 
 def place(say: Say) -> Story:
     """Act the call and return what everybody saw; raises LabError when it does not work."""
-    with Service.start({"FASTAGI_LOG_LEVEL": "debug"}) as service:
+    with Service.start(SETTINGS) as service:
         say("Asterisk", "the shipped fake, which speaks AGI as Asterisk 22 does")
         say("service", f"{service.agi}, with its SGE API on {service.api} and SQLite")
         say(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from lab.asterisk import Asterisk
 from lab.demo.story import CALLED, CALLER, RING_MS, TALK_MS, VARIABLES, Said, Story
-from lab.demo.watch import CallLostError, Watch
+from lab.demo.watch import SETTINGS, CallLostError, Watch
 from lab.details import wait_for_detail
 from lab.phones import Phone
 from lab.root import Root
@@ -24,7 +24,7 @@ Say = Callable[[str, str], object]
 def place(root: Root, say: Say) -> Story:
     """Place the call and return what everybody saw; raises LabError when it does not work."""
     with (
-        Service.start({"FASTAGI_LOG_LEVEL": "debug"}) as service,
+        Service.start(SETTINGS) as service,
         Asterisk.start(variables={"SGE_AGI": service.agi}, root=root) as asterisk,
     ):
         version = asterisk.cli("core show version").split()[1].partition("+")[0]

@@ -12,6 +12,9 @@ from lab.service import Service
 
 WATCH_SECONDS = 20.0
 
+SETTINGS = {"FASTAGI_LOG_LEVEL": "debug", "FASTAGI_LOG_PERSONAL_DATA": "show"}
+"""What lets the service say in its log what it asks SGE, numbers and names included."""
+
 
 class CallLostError(LabError):
     """The call did not become what it should have become in time."""

@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +92,12 @@ def test_source_files_and_functions_are_short(path: Path) -> None:
     ]
     assert long_functions == []
     assert len(text.splitlines()) < MAX_FILE_LINES
+
+
+def test_modules_of_tests_have_names_of_their_own() -> None:
+    """Test modules are imported by name alone: two of one name cannot be run together."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_versions_agree() -> None:
