@@ -1,4 +1,4 @@
-"""Reading the manager interface: our link and bare panoramisk on the same recorded stream."""
+"""Our link, with and without supervision, and bare panoramisk on the same recorded stream."""
 
 import contextlib
 import json
@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,16 @@ from benchmarks.report import Bar, Section
 from benchmarks.rig import Rig, progress
 
 PEERS = ROOT / "benchmarks" / "peers"
-READERS = {"ours": "fastagi-server", "panoramisk": "panoramisk, one callback"}
+PANORAMISK = "panoramisk"
+READERS = {
+    "ours": "fastagi-server's link",
+    PANORAMISK: "panoramisk, one callback",
+    "supervised": "with supervision, all calls registered",
+    "recorded": "with supervision, records in SQLite",
+}
+WIRES = ("ours", PANORAMISK)
 CPU_LIMIT = 1.2
+SUPERVISED_LIMIT = 1.5
 LAG_LIMIT_SECONDS = 1.0
 CALLS = 4_000
 CALLS_A_SECOND = 1_000
@@ -64,14 +72,16 @@ def reading(rig: Rig) -> Section:
     """Processor time an event, and how late events are at a thousand calls a second."""
     calls = rig.scaled(CALLS)
     chosen = Stream("chosen events", calls)
+    stored = Stream("fewer chosen events", calls // 4)
     whole = Stream("all events", calls // 8, chosen=False)
     paced = Stream(f"{CALLS_A_SECOND:,} calls a second", calls, rate=CALLS_A_SECOND)
     found = {
-        chosen: _interleave(chosen, rig.rounds),
-        whole: _interleave(whole, 2),
-        paced: _interleave(paced, 1),
+        chosen: _interleave(chosen, rig.rounds, (*WIRES, "supervised")),
+        stored: _interleave(stored, 2, (PANORAMISK, "recorded")),
+        whole: _interleave(whole, 2, WIRES),
+        paced: _interleave(paced, 1, WIRES),
     }
-    share = _share(found[chosen])
+    share, supervised = (_share(found[chosen], kind) for kind in ("ours", "supervised"))
     lag = found[paced]["ours"][0].late_p99
     return Section(
         "Manager events",
@@ -80,15 +90,25 @@ def reading(rig: Rig) -> Section:
         "One call of two phones through the shipped dialplan, recorded from a real Asterisk and "
         f"replayed with new ids: with the {chosen.events // chosen.calls} events that "
         f"dialplan/manager.conf lets through, and with all {whole.events // whole.calls} of them, "
-        "of which ours reads the same. Neither reader does anything with an "
-        "event but look at its time; ours makes it a typed value behind a bounded queue. The first "
-        "two streams come as fast as they are read, where no event has a time of its own.",
+        "of which ours reads the same. Link and panoramisk do nothing with an event but look at "
+        "its time; ours makes it a typed value behind a bounded queue. Supervision has each call "
+        "in its book and tells of it that it rang, was answered and ended, and then its whole "
+        "story: to a book in memory, which is what supervision itself costs, and to the service's "
+        f"own store, where that is four transactions on disk, of {stored.calls:,} calls only. All "
+        "but the last stream come as fast as they are read, many calls side by side, where no "
+        "event has a time of its own.",
         (
             Bar(
                 "CPU of reading the manager's events",
                 f"at most {CPU_LIMIT} of panoramisk with one callback",
                 f"{share:.2f}",
                 share <= CPU_LIMIT,
+            ),
+            Bar(
+                "the same with supervision, records in memory",
+                f"at most {SUPERVISED_LIMIT} of panoramisk with one callback",
+                f"{supervised:.2f}",
+                supervised <= SUPERVISED_LIMIT,
             ),
             Bar(
                 f"p99 of the lag at {CALLS_A_SECOND:,} calls a second",
@@ -100,14 +120,14 @@ def reading(rig: Rig) -> Section:
     )
 
 
-def _interleave(stream: Stream, rounds: int) -> dict[str, list[Reading]]:
+def _interleave(stream: Stream, rounds: int, readers: Sequence[str]) -> dict[str, list[Reading]]:
     """Each reader in turn, `rounds` times."""
-    found: dict[str, list[Reading]] = {reader: [] for reader in READERS}
+    found: dict[str, list[Reading]] = {reader: [] for reader in readers}
     with tempfile.TemporaryDirectory() as name, _replay(stream, Path(name)) as port:
         for _ in range(rounds):
             for reader, readings in found.items():
                 progress(f"{READERS[reader]}, {stream.name}")
-                readings.append(_read(reader, port, Path(name)))
+                readings.append(_read(reader, port, stream.calls, Path(name)))
     return found
 
 
@@ -122,10 +142,10 @@ def _replay(stream: Stream, folder: Path) -> Generator[int]:
         yield port
 
 
-def _read(reader: str, port: int, folder: Path) -> Reading:
+def _read(reader: str, port: int, calls: int, folder: Path) -> Reading:
     try:
         done = subprocess.run(
-            (sys.executable, str(PEERS / "ami_reader.py"), reader, str(port)),
+            (sys.executable, str(PEERS / "ami_reader.py"), reader, str(port), str(calls)),
             check=True,
             capture_output=True,
             text=True,
@@ -140,26 +160,26 @@ def _read(reader: str, port: int, folder: Path) -> Reading:
     return Reading(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def _share(found: dict[str, list[Reading]]) -> float:
-    """Our processor time of panoramisk's: the median of the pairs that ran after one another."""
-    pairs = zip(found["ours"], found["panoramisk"], strict=True)
-    return statistics.median(ours.cpu_seconds / theirs.cpu_seconds for ours, theirs in pairs)
+def _share(found: dict[str, list[Reading]], kind: str) -> float:
+    """A reader's processor time of panoramisk's: the median of the pairs of one round each."""
+    pairs = zip(found[kind], found[PANORAMISK], strict=True)
+    return statistics.median(own.cpu_seconds / theirs.cpu_seconds for own, theirs in pairs)
 
 
 def _rows(stream: Stream, found: dict[str, list[Reading]]) -> list[tuple[str, ...]]:
     """A line for each reader, of its median reading."""
     rows: list[tuple[str, ...]] = []
-    for kind, name in READERS.items():
-        readings = sorted(found[kind], key=lambda each: each.cpu_seconds)
+    for kind, taken in found.items():
+        readings = sorted(taken, key=lambda each: each.cpu_seconds)
         middle = readings[len(readings) // 2]
         late = ("", "")
         if stream.rate:
             late = (f"{middle.late_p99 * 1000:,.0f} ms", f"{middle.late_most * 1000:,.0f} ms")
         rows.append(
             (
-                f"{stream.name}: {name}",
+                f"{stream.name}: {READERS[kind]}",
                 f"{middle.cpu_seconds / stream.calls * 1e6:,.0f}",
-                f"{_share(found):.2f}" if kind == "ours" else "1.00",
+                f"{_share(found, kind):.2f}",
                 f"{stream.events / middle.wall_seconds:,.0f}",
                 *late,
             )

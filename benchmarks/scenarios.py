@@ -25,6 +25,7 @@ from benchmarks import (
     scraping,
     startup,
     state_changes,
+    supervision,
     wallboard,
 )
 from benchmarks.isolation import ROOT
@@ -51,6 +52,7 @@ SCENARIOS: dict[str, Callable[[Rig], Section]] = {
     "reconciliation": recovery.reconciliation,
     "scraping": scraping.scraping,
     "manager-events": ami.reading,
+    "supervised-load": supervision.under_load,
     "wallboard": wallboard.wallboard,
 }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fastagi_server import __version__
+from fastagi_server.pictures.words import plain
 from fastagi_server.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -89,7 +90,10 @@ def _document(reports: "list[Report]", level: str) -> dict[str, object]:
 
 
 def _lines(reports: "list[Report]") -> list[str]:
-    """Grouped and aligned; click takes the colours away where there is no terminal."""
+    """Grouped and aligned; click takes the colours away where there is no terminal.
+
+    Peers' own words are among them, which must not steer it.
+    """
     findings = [finding for report in reports for finding in report.findings]
     width = max((len(finding.subject) for finding in findings), default=0)
     lines: list[str] = []
@@ -104,7 +108,7 @@ def _lines(reports: "list[Report]") -> list[str]:
 def _lines_of(finding: "Finding", width: int) -> list[str]:
     word = finding.level.word
     level = click.style(f"{word:{LEVEL_WIDTH}}", fg=COLOURS[word])
-    lines = [f"  {level}{finding.subject:{width}}  {finding.why}"]
+    lines = [f"  {level}{plain(finding.subject):{width}}  {plain(finding.why)}"]
     if finding.fix:
-        lines.append(f"  {'':{LEVEL_WIDTH}}{'':{width}}  fix: {finding.fix}")
+        lines.append(f"  {'':{LEVEL_WIDTH}}{'':{width}}  fix: {plain(finding.fix)}")
     return lines

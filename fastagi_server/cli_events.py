@@ -26,6 +26,10 @@ USAGE_ERROR = 2
 BROKEN_PIPE = 128 + signal.SIGPIPE
 INTERRUPTED = 128 + signal.SIGINT
 
+_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+"""What a caller may have in his name, that JSON allows, and that a terminal or another program
+takes for a command or a line's end."""
+
 _FINAL = frozenset({401, 403, 404, 422})
 """Statuses that coming again does not change."""
 
@@ -114,10 +118,9 @@ async def _read_one(client: Any, url: str, types: tuple[str, ...], reader: Any) 
             raise click.ClickException(f"status {answer.status_code}: {body}")
         if not answer.is_success:
             raise httpx.RemoteProtocolError(f"status {answer.status_code}")
-        async for line in answer.aiter_lines():
-            event = reader.receive(line)
-            if event is not None:
-                print(event, flush=True)  # noqa: T201 - what the command is for
+        async for data in answer.aiter_bytes():
+            for event in reader.feed(data):
+                print(event.translate(_ESCAPES), flush=True)  # noqa: T201 - what it is for
 
 
 def _credentials(credential: str) -> tuple[dict[str, str], tuple[str, str] | None]:

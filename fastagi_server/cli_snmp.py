@@ -36,7 +36,7 @@ def snmp(url: str, max_age: float) -> None:
     r"""Answer snmpd: the command for pass_persist in snmpd.conf.
 
     \b
-      pass_persist .1.3.6.1.4.1.8072.1.3.2.3.2 /usr/bin/fastagi-server snmp
+      pass_persist .1.3.6.1.4.1.8072.1.3.2.3.2 /usr/local/bin/fastagi-server snmp
 
     It needs no settings, and answers at once whatever the service does.
     """

@@ -13,7 +13,7 @@ from fastagi_server.activation import Manager, open_manager
 from fastagi_server.checking import find_faults
 from fastagi_server.registration.ports import OutboxError
 from fastagi_server.reloading import Reloading
-from fastagi_server.serving import serve
+from fastagi_server.serving import CLOSING_SECONDS, serve
 from fastagi_server.settings import Settings, load_settings
 from fastagi_server.settings.manager import take_manager_offer
 from fastagi_server.telemetry.logs import ErrorReports, configure_logs
@@ -44,7 +44,7 @@ def run_server(settings: Settings) -> None:
     if settings.fastagi_workers == 1:
         _run_process(settings, masker, measures, manager, 0)
     else:
-        with _telemetry(settings, masker, measures, RecentLines()):
+        with _telemetry(settings, masker, measures, RecentLines(), forks=True):
             _run_workers(settings, masker, manager)
 
 
@@ -53,7 +53,7 @@ def _run_workers(settings: Settings, masker: Masker, manager: Manager) -> None:
     Workers(
         settings.fastagi_workers,
         lambda number, parent: _run_process(reloading.settings, masker, Measures(), parent, number),
-        stop_seconds=lambda: reloading.settings.fastagi_drain_seconds,
+        stop_seconds=lambda: reloading.settings.fastagi_drain_seconds + CLOSING_SECONDS,
         reload=reloading.reload_now,
         manager=manager,
     ).run()
@@ -71,7 +71,8 @@ def open_masker(settings: Settings) -> Masker:
 def _run_process(
     settings: Settings, masker: Masker, measures: Measures, manager: Manager, worker: int
 ) -> None:
-    recent = RecentLines()
+    is_masked = settings.fastagi_wallboard_personal_data == "mask"
+    recent = RecentLines(masker=masker.strict() if is_masked else None)
     with _telemetry(settings, masker, measures, recent), ExitStack() as stack:
         tracing = _open_tracing(settings, measures, worker)
         if tracing is not None:
@@ -99,7 +100,12 @@ def _run_process(
 
 @contextmanager
 def _telemetry(
-    settings: Settings, masker: Masker, measures: Measures, recent: RecentLines
+    settings: Settings,
+    masker: Masker,
+    measures: Measures,
+    recent: RecentLines,
+    *,
+    forks: bool = False,
 ) -> Generator[None]:
     """Log lines and reports of errors, until the process ends."""
     with ExitStack() as stack:
@@ -111,6 +117,7 @@ def _telemetry(
             masker=masker,
             reports=_open_reports(stack, settings, masker, measures),
             recent=recent,
+            forks=forks,
         )
         stack.callback(writer.close)
         yield

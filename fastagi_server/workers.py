@@ -22,6 +22,8 @@ import structlog
 
 from fastagi_server.activation import READY, WATCHDOG, Manager, Notifier
 
+_log = structlog.stdlib.get_logger("workers")
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 _PR_SET_PDEATHSIG = 1
@@ -30,8 +32,8 @@ _PR_SET_PDEATHSIG = 1
 RESTART_PAUSE_SECONDS = 0.5
 """Between a worker's death and its successor, so that a broken start cannot spin."""
 
-KILL_SECONDS = 10.0
-"""After the workers' own deadline for draining, before SIGKILL."""
+KILL_SECONDS = 5.0
+"""After the workers' own deadline for stopping, before SIGKILL."""
 
 MAX_WORD_BYTES = 4096
 """Of what a worker tells at once."""
@@ -164,7 +166,7 @@ class Workers:
         try:
             self._serve(number, manager)
         except BaseException:  # noqa: BLE001 - the child must never return into the parent's code
-            _log().exception("worker_failed", worker=number)
+            _log.exception("worker_failed", worker=number)
             os._exit(1)
         os._exit(0)
 
@@ -201,12 +203,14 @@ class Workers:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
-            child = self._children.pop(pid)
+            child = self._children.pop(pid, None)
+            if child is None:  # an orphan that was given to us, as to the first of a container
+                continue
             self._selector.unregister(child.channel)
             child.channel.close()
             if self._kill_at is None:
                 code = os.waitstatus_to_exitcode(status)
-                _log().error("worker_died", worker=child.number, status=code)
+                _log.error("worker_died", worker=child.number, status=code)
                 self._due[child.number] = time.monotonic() + RESTART_PAUSE_SECONDS
 
     def _look_after(self) -> None:
@@ -219,7 +223,7 @@ class Workers:
                 os.kill(child.pid, signal.SIGKILL)
         for child in self._children.values():
             if patience and child.heard_at is not None and now - child.heard_at > patience:
-                _log().error("worker_hung", worker=child.number, seconds=patience)
+                _log.error("worker_hung", worker=child.number, seconds=patience)
                 child.heard_at = None
                 os.kill(child.pid, signal.SIGKILL)
         if now >= self._beat_at:
@@ -260,8 +264,3 @@ def _end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # killed before it was asked for
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _log() -> structlog.stdlib.BoundLogger:
-    """Ask anew each time: a logger kept from before a fork writes through the parent's thread."""
-    return structlog.stdlib.get_logger("workers")

@@ -1,9 +1,11 @@
-"""A reader of one replayed stream: `ami_reader.py ours|panoramisk PORT`; a line of JSON at its end.
+"""A reader of one replayed stream: `ami_reader.py KIND PORT CALLS`; a line of JSON at its end.
 
-Both do nothing with an event but look at its time. `ours` is the link as the service runs it, with
-its queue and its typed events; `panoramisk` is its Manager with one callback for all events. Both
-run on the same event loop. The line has the events taken, the processor time and the time from the
-first Ping to the last event, and how late the events were.
+`ours` is the link as the service runs it, with its queue and its typed events, and `panoramisk`
+that library's Manager with one callback for all events: these do nothing with an event but look at
+its time. `supervised` is our link with supervision behind it, whose records are in memory, and
+`recorded` the same with records in SQLite. All run on the same event loop. The line has the events
+taken, the processor time and the time from the first Ping until the last event was done with, and
+how late the events were.
 """
 
 import asyncio
@@ -11,6 +13,7 @@ import json
 import sys
 import time
 from array import array
+from typing import TYPE_CHECKING
 
 import uvloop
 from panoramisk import Manager, Message
@@ -19,6 +22,9 @@ from fastagi_server.ami.events import Event, UserEvent
 from fastagi_server.ami.link import AmiLink
 from fastagi_server.ami.snapshots import AsteriskRun
 from fastagi_server.telemetry.measures import Measures
+
+if TYPE_CHECKING:
+    from benchmarks.peers.ami_supervised import Supervised
 
 END_SECONDS = 120.0
 
@@ -55,17 +61,23 @@ class Meter:
         )
 
 
-async def read_with_link(port: int, meter: Meter) -> dict[str, float]:
-    """Our link."""
+async def read_with_link(
+    port: int, meter: Meter, measures: Measures, supervised: "Supervised | None" = None
+) -> None:
+    """Our link, and supervision behind it, whose work after the last event counts too."""
     up = asyncio.Event()
-    measures = Measures()
+    supervision = None if supervised is None else supervised.supervision
 
     def take(event: Event) -> None:
         meter.take(event.at.timestamp())
+        if supervision is not None:
+            supervision.receive(event)
         if isinstance(event, UserEvent):
             meter.done.set()
 
-    async def connected(_run: AsteriskRun) -> None:
+    async def connected(run: AsteriskRun) -> None:
+        if supervision is not None:
+            await supervision.connected(run)
         up.set()
 
     link = AmiLink(
@@ -79,16 +91,23 @@ async def read_with_link(port: int, meter: Meter) -> dict[str, float]:
         measures=measures,
         ping_seconds=END_SECONDS,
     )
-    running = asyncio.create_task(link.run())
-    await up.wait()
+    tasks = [asyncio.create_task(link.run())]
+    if supervision is not None:
+        supervision.attach(link)
+    await asyncio.wait_for(up.wait(), END_SECONDS)
+    if supervised is not None:
+        await supervised.register()
+        tasks.append(asyncio.create_task(supervised.supervision.run()))
     meter.begin()
     await link.action("Ping")
     await asyncio.wait_for(meter.done.wait(), END_SECONDS)
+    if supervised is not None:
+        await asyncio.wait_for(supervised.finish(), END_SECONDS)
     report = meter.report()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     print(report)
-    return {str(key): value for key, value in measures.drops.values.items()}
 
 
 async def read_with_panoramisk(port: int, meter: Meter) -> None:
@@ -119,17 +138,32 @@ async def read_with_panoramisk(port: int, meter: Meter) -> None:
     manager.close()
 
 
-async def main(kind: str, port: int) -> None:
+async def read_with_supervision(
+    port: int, meter: Meter, measures: Measures, calls: int, *, in_store: bool
+) -> None:
+    """Our link with supervision behind it."""
+    from benchmarks.peers.ami_supervised import supervise  # noqa: PLC0415 - only here it is needed
+
+    async with supervise(calls, measures, in_store=in_store) as supervised:
+        await read_with_link(port, meter, measures, supervised)
+        supervised.check()
+
+
+async def main(kind: str, port: int, calls: int) -> None:
     """Read one stream."""
-    meter = Meter()
-    if kind == "panoramisk":
-        await read_with_panoramisk(port, meter)
-        return
-    drops = await read_with_link(port, meter)
-    if drops:
-        raise SystemExit(f"events were dropped: {drops}")
+    meter, measures = Meter(), Measures()
+    match kind:
+        case "panoramisk":
+            await read_with_panoramisk(port, meter)
+        case "supervised" | "recorded":
+            in_store = kind == "recorded"
+            await read_with_supervision(port, meter, measures, calls, in_store=in_store)
+        case _:
+            await read_with_link(port, meter, measures)
+    if measures.drops.values:
+        raise SystemExit(f"events were dropped: {measures.drops.values}")
 
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(sys.argv[1], int(sys.argv[2])))
+        runner.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

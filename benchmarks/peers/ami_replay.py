@@ -1,18 +1,22 @@
 """A manager interface that replays recorded calls: `ami_replay.py PORT CALLS FILTERED RATE`.
 
-Who logs in and then sends a Ping gets CALLS calls and, behind them, the UserEvent `end`: at once
-with a RATE of 0, else so many calls a second with the time of their sending. With FILTERED `yes`
-the events are those that dialplan/manager.conf lets through, with `no` all of the calls'.
+Who logs in and then sends a Ping gets CALLS calls and, behind them, the UserEvent `end`: side by
+side and at once with a RATE of 0, else so many calls a second with the time of their sending.
+With FILTERED `yes` the events are those that dialplan/manager.conf lets through, with `no` all of
+the calls'.
 """
 
 import asyncio
 import re
 import sys
 import time
+from collections.abc import Iterator
 
-from benchmarks.recorded_call import renamed, stamped, stream
+from benchmarks.recorded_call import messages, renamed, stamped, stream
 
 TICK_SECONDS = 0.005
+APART = 50
+"""Calls that begin between two events of one call."""
 
 ANSWERS = {
     b"login": b"Message: Authentication accepted\r\n\r\n"
@@ -20,7 +24,15 @@ ANSWERS = {
     b"corestatus": b"CoreStartupDate: 2026-01-01\r\nCoreStartupTime: 00:00:00\r\n",
     b"coresettings": b"AsteriskVersion: 22.10.1\r\nSystemName: \r\n",
     b"ping": b"Ping: Pong\r\n",
+    b"getvar": b"Variable: SGE_SYSTEM\r\nValue: pbx1\r\n",
 }
+LISTS = {
+    b"coreshowchannels": b"CoreShowChannelsComplete",
+    b"bridgelist": b"BridgeListComplete",
+    b"pjsipshowcontacts": b"ContactListComplete",
+}
+"""What is there at a look: nothing, because no reader takes so long that it looks twice."""
+
 END = b"Event: UserEvent\r\nPrivilege: user,all\r\nUserEvent: end\r\n\r\n"
 
 
@@ -42,7 +54,7 @@ class Replay:
                 name = _field(action, b"Action").lower()
                 action_id = _field(action, b"ActionID")
                 writer.write(b"Response: Success\r\nActionID: %b\r\n" % action_id)
-                writer.write(ANSWERS[name] + b"\r\n")
+                writer.write(answer(name, action_id) + b"\r\n")
                 if name == b"ping" and not is_played:
                     is_played = True
                     await self._play(writer)
@@ -55,8 +67,8 @@ class Replay:
         if self._rate:
             await self._play_paced(writer)
         else:
-            for call in stream(self._calls, chosen=self._chosen):
-                writer.write(call)
+            for events in side_by_side(self._calls, chosen=self._chosen):
+                writer.write(events)
                 await writer.drain()
         writer.write(END)
         await writer.drain()
@@ -71,6 +83,22 @@ class Replay:
             sent = max(sent, due)
             await writer.drain()
             await asyncio.sleep(TICK_SECONDS)
+
+
+def side_by_side(calls: int, *, chosen: bool) -> Iterator[bytes]:
+    """The events of so many calls, of which many are under way at any moment."""
+    events = [message + b"\r\n\r\n" for message in messages(chosen=chosen)]
+    for step in range(calls + APART * (len(events) - 1)):
+        numbered = ((step - APART * place, event) for place, event in enumerate(events))
+        yield b"".join(renamed(event, number) for number, event in numbered if 0 <= number < calls)
+
+
+def answer(name: bytes, action_id: bytes) -> bytes:
+    """What follows the first two lines of the answer to an action, up to the empty line."""
+    if name in ANSWERS:
+        return ANSWERS[name]
+    end = b"Event: %b\r\nActionID: %b\r\nEventList: Complete\r\nListItems: 0\r\n"
+    return b"EventList: start\r\n\r\n" + end % (LISTS[name], action_id)
 
 
 def _field(action: bytes, name: bytes) -> bytes:

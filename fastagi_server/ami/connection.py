@@ -147,6 +147,7 @@ async def open_connection(
         async with asyncio.timeout(OPEN_SECONDS):
             _, protocol = await manager.connect()
     except TimeoutError:
+        manager.close()  # it may have come up in that moment
         raise AmiTooSlowError(f"{host}:{port} took no connection in {OPEN_SECONDS:g} s") from None
     except OSError as error:
         raise AmiUnreachableError(f"no connection to {host}:{port}: {error}") from error

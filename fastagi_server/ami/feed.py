@@ -11,7 +11,7 @@ Who reads the connection only puts messages here: Asterisk logs off a reader tha
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -88,6 +88,8 @@ class EventFeed:
             self._has_dropped = False
             await self._prepare(run)
             up()
+            # Only once is every id void: what is prepared again is of the same run.
+            run = replace(run, is_new=False)
             await self._hand_on()
 
     def end(self) -> None:

@@ -38,7 +38,7 @@ class Sightings:
     """The channels of one PBX: `max_channels` at most, of which `max_remembered` may be gone.
 
     Methods that are told something return the reports it leads to. `drops` counts channels
-    forgotten before their time because there were too many.
+    forgotten before their time because there were too many, save those whose story was told.
     """
 
     def __init__(
@@ -278,8 +278,9 @@ class Sightings:
             self._drop(self._legs or self._remembered or self._unsettled or self._channels)
 
     def _drop(self, oldest_first: Iterable[str]) -> None:
-        self.drops += 1
-        self._forget(self._channels[next(iter(oldest_first))])
+        sighting = self._channels[next(iter(oldest_first))]
+        self.drops += not (sighting.is_settled and sighting.call_id)
+        self._forget(sighting)
 
     def _forget(self, sighting: Sighting) -> None:
         unique_id = sighting.unique_id

@@ -14,7 +14,7 @@ from fastagi_server.snmp.objects import BASE, SERVICE_UP_ARC
 
 OID = "." + ".".join(map(str, BASE))
 SERVICE_UP = f"{OID}.1.{SERVICE_UP_ARC}.1"
-LINE = f"pass_persist {OID} /usr/bin/fastagi-server snmp"
+LINE = f"pass_persist {OID} /usr/local/bin/fastagi-server snmp"
 
 _COMMUNITY = re.compile(r"^\s*r[ow]community\s+(\S+)", re.MULTILINE)
 _PASS = re.compile(rf"^\s*pass_persist\s+(?:-p\s+\S+\s+)?{re.escape(OID)}\s+(.+)$", re.MULTILINE)

@@ -47,21 +47,43 @@ def heartbeat(cursor: str) -> bytes:
 
 
 class FrameReader:
-    """Reads a stream line by line; `cursor` is what the client goes on from."""
+    """Reads a stream; `cursor` is what the client goes on from.
+
+    Lines end at line feeds only: JSON may hold other characters at which Python would end one.
+    """
 
     def __init__(self, cursor: str = "") -> None:
         self.cursor = cursor
+        self._rest = bytearray()
         self._data: list[str] = []
+        self._size = 0
         self._id = cursor
 
-    def receive(self, line: str) -> str | None:
-        """Take a line without its end; the JSON of an event that it completes.
+    def feed(self, data: bytes) -> list[str]:
+        """Take bytes as they come; the JSON of each event that they complete.
 
-        Raises StreamError for one longer than 1 MiB.
+        Raises StreamError for a line or an event of more than 1 MiB.
         """
-        if len(line) > MAX_LINE:
-            raise StreamError("a line of the stream is too long")
+        searched = len(self._rest)
+        self._rest += data
+        if self._rest.find(b"\n", searched) < 0:
+            if len(self._rest) > MAX_LINE:
+                raise StreamError("a line of the stream is too long")
+            return []
+        *lines, rest = bytes(self._rest).split(b"\n")
+        self._rest = bytearray(rest)
+        found = (
+            self.receive(line.removesuffix(b"\r").decode("utf-8", "replace")) for line in lines
+        )
+        return [event for event in found if event is not None]
+
+    def receive(self, line: str) -> str | None:
+        """Take a line without its end; the event that it completes. Raises StreamError too."""
+        self._size += len(line)
+        if self._size > MAX_LINE:
+            raise StreamError("an event of the stream is too long")
         if not line:
+            self._size = 0
             self.cursor = self._id
             data, self._data = "\n".join(self._data), []
             return data or None

@@ -22,12 +22,14 @@ from fastagi_server.rooms.models import RoomEventKind
 
 GAP = "stream.gap"
 
-CALL_TYPES: Mapping[EventKind, str] = {
-    kind: f"call.{kind}" for kind in EventKind if kind not in {EventKind.ACCEPTED, EventKind.HELD}
-} | {EventKind.ACCEPTED: "call.connected", EventKind.HELD: "call.on_hold"}
+CALL_TYPES: Mapping[str, str] = {
+    str(kind): f"call.{kind}"
+    for kind in EventKind
+    if kind not in {EventKind.ACCEPTED, EventKind.HELD}
+} | {str(EventKind.ACCEPTED): "call.connected", str(EventKind.HELD): "call.on_hold"}
 """Types by what the log of a call says; two are called after the status that follows."""
 
-ROOM_TYPES: Mapping[RoomEventKind, str] = {kind: f"room.{kind}" for kind in RoomEventKind}
+ROOM_TYPES: Mapping[str, str] = {str(kind): f"room.{kind}" for kind in RoomEventKind}
 
 CALL_DISCARDED = "call.discarded"
 ROOM_DISCARDED = "room.discarded"

@@ -39,9 +39,13 @@ class Tail:
         self._is_blind = False
 
     async def run(self) -> None:
-        """Read until cancelled; records that are away are tried again."""
+        """Read until cancelled; whatever fails is tried again."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                # A line that nobody understands must not end the other parts of the service.
+                log.exception("event_tail_failed")
             try:
                 async with asyncio.timeout(self._poll_seconds):
                     await self._hint.wait()

@@ -22,12 +22,16 @@ from fastagi_server.calls.live import LiveCall
 from fastagi_server.calls.models import EndFacts, EventKind
 from fastagi_server.calls.orders import bridge_id
 from fastagi_server.calls.transitions import Trigger
+from fastagi_server.store.errors import StoreError
 
 TRIES = 3
 """How often a request is begun that cannot reach Asterisk."""
 
 ENTER_SECONDS = 2.0
 """How long a channel that was just made may take into its application."""
+
+LATE_SECONDS = (0.5, 1.0, 2.0, 4.0)
+"""Before each new attempt to record what the store did not take: a server restarts meanwhile."""
 
 CALL_ID_VARIABLE = "SGE_CALL_ID"
 """The channel variable that names the call; ari.conf has it in every event."""
@@ -61,8 +65,12 @@ class CallEffects:
             waiting.set_result(None)
 
     async def carry_out(self, live: LiveCall, effects: Iterable[legs.Effect]) -> None:
-        """Carry out effects in order, and what follows when one of them fails."""
-        pending = deque(effects)
+        """Carry out effects in order, and what follows when one of them fails.
+
+        What cannot be recorded holds up no phone. Of a call that is over it is recorded later, for
+        some seconds; else the record lacks it.
+        """
+        pending, late = deque(effects), list[legs.Effect]()
         while pending:
             effect = pending.popleft()
             try:
@@ -75,6 +83,12 @@ class CallEffects:
                     reason=str(error),
                 )
                 pending.extend(_after_failure(live, effect, error))
+            except StoreError as error:
+                _log.warning("record_not_written", call=live.call_id, reason=str(error))
+                if live.is_ended:
+                    late.append(effect)
+        for effect in late:
+            await self._write_late(live, effect)
 
     async def dial(
         self, call_id: str, order: legs.Dial, recorded: Awaitable[object] | None = None
@@ -112,6 +126,16 @@ class CallEffects:
                 await self._ari.destroy_bridge(bridge_id(live.call_id))
             case _:
                 await self._signal(effect)
+
+    async def _write_late(self, live: LiveCall, effect: legs.Effect) -> None:
+        for pause in LATE_SECONDS:
+            await asyncio.sleep(pause)
+            try:
+                await self._carry_out_one(live, effect)
+            except StoreError as error:
+                _log.warning("record_not_written", call=live.call_id, reason=str(error))
+            else:
+                return
 
     async def _write(self, call_id: str, effect: legs.Note | legs.Rate | legs.LogTransfer) -> None:
         match effect:

@@ -19,7 +19,7 @@ from fastagi_server.ari.events import StasisStart
 from fastagi_server.ari.models import Channel
 from fastagi_server.ari.reading import part, text
 from fastagi_server.calls.journal import CallJournal
-from fastagi_server.calls.legs import Leg, LegState, Note
+from fastagi_server.calls.legs import Effect, Leg, LegState, Note
 from fastagi_server.calls.live import LiveCall
 from fastagi_server.calls.models import Call, CallType, EndFacts
 from fastagi_server.calls.orders import arriving_channel, bridge_id, leg_id
@@ -62,6 +62,8 @@ class Reconciliation:
 
     async def reconcile(self) -> None:
         """Put everything right; for `on_connected` of the link. Raises AriError, StoreError."""
+        earlier = self._switchboard.calls
+        asked = _dialled(earlier)
         records = await self._journal.active()
         channels = {channel.id: channel for channel in await self._ari.channels()}
         bridges = {
@@ -70,7 +72,7 @@ class Reconciliation:
             if _OURS.fullmatch(bridge.id) is not None
         }
         legs = _legs_by_call(channels.values())
-        led = {live.call_id for live in self._switchboard.calls}
+        led = {live.call_id for live in (*earlier, *self._switchboard.calls)}
         found = list[LiveCall]()
         for call in records:
             if call.id not in led:
@@ -80,12 +82,17 @@ class Reconciliation:
             self._switchboard.add(live)
             _log.info("call_taken_over", call=live.call_id, legs=len(live.legs))
         self._switchboard.is_linked = True
+        asked |= _dialled(found)
         present = {channel.id: leg_state(channel) for channel in channels.values()}
         now = datetime.now(UTC)
+
+        def take_stock(live: LiveCall) -> Sequence[Effect]:
+            # Who was dialled while Asterisk was asked is missing in its answers, but is not gone.
+            later = {leg.channel_id: leg.state for leg in live.legs if leg.channel_id not in asked}
+            return live.take_stock(later | present, now)
+
         for live in self._switchboard.calls:
-            carry_out = await self._switchboard.prepare(
-                live.call_id, lambda live: live.take_stock(present, now)
-            )
+            carry_out = await self._switchboard.prepare(live.call_id, take_stock)
             if carry_out is not None:
                 self._later(carry_out())
         await self._remove_orphans(channels, bridges)
@@ -211,6 +218,12 @@ class Reconciliation:
                 continue
             if self._switchboard.call_of(channel.id) is None:
                 self._later(enter(StasisStart(now, application, channel, arguments, None)))
+
+
+def _dialled(calls: Iterable[LiveCall]) -> set[str]:
+    """The ids of the channels that have been made for calls, or came by themselves."""
+    legs = chain.from_iterable(live.legs for live in calls)
+    return {leg.channel_id for leg in legs if leg.state is not LegState.WAITING}
 
 
 def _stasis_arguments(channel: Channel) -> tuple[str, tuple[str, ...]]:

@@ -59,6 +59,11 @@ class Switchboard:
         """The id of the live call that a channel is a leg of."""
         return self._call_of.get(channel_id)
 
+    def leads(self, channel_id: str) -> bool:
+        """Whether a channel is a leg that is not gone; one that has come again is none yet."""
+        live = self._live.get(self._call_of.get(channel_id, ""))
+        return live is not None and live.leg(channel_id) is not None
+
     def add(self, live: LiveCall) -> None:
         """Lead a call from now on."""
         self._live[live.call_id] = live

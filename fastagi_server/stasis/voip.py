@@ -24,6 +24,7 @@ from fastagi_server.calls.orders import CallOrder, arriving_channel, leg_id
 from fastagi_server.stasis.effects import CALL_ID_VARIABLE, SYSTEM_VARIABLE, CallEffects
 from fastagi_server.stasis.endpoints import Endpoints
 from fastagi_server.stasis.switchboard import Switchboard
+from fastagi_server.store.errors import StoreError
 
 _log = structlog.stdlib.get_logger("calls")
 
@@ -45,6 +46,7 @@ class Arrivals:
         self._effects = effects
         self._switchboard = switchboard
         self._system_name = system_name
+        self._arriving: set[str] = set()
 
     async def lead(
         self,
@@ -58,10 +60,22 @@ class Arrivals:
 
         A caller for whom there is nothing to ring hears the cause `refusal`.
         """
+        # A socket that Asterisk keeps for us tells of callers that a reconciliation has found.
+        if channel.id in self._arriving or self._switchboard.leads(channel.id):
+            return
+        self._arriving.add(channel.id)
+        try:
+            await self._lead(channel, participant, endpoints, refusal)
+        finally:
+            self._arriving.discard(channel.id)
+
+    async def _lead(
+        self, channel: Channel, participant: str, endpoints: tuple[str, ...], refusal: int
+    ) -> None:
         try:
             call = await self._call_of(channel, participant)
             await self._effects.watch(channel.id)
-        except (AriError, CallError) as error:
+        except (AriError, CallError, StoreError) as error:
             _log.warning("caller_not_served", unique_id=channel.id, reason=str(error))
             await self._turn_away(channel)
             return

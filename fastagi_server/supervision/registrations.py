@@ -27,7 +27,7 @@ from fastagi_server.supervision.ports import BookError, PbxLook, Registered
 from fastagi_server.telemetry.measures import Measures
 
 MAX_KNOWN = 20_000
-"""Calls that are remembered, some 5 MB; the one that nobody has spoken of for longest goes."""
+"""Calls that are remembered, some 5 MB; the one that has ended first goes, else the oldest."""
 
 CALL_ID_VARIABLE = "SGE_CALL_ID"
 
@@ -70,6 +70,7 @@ class RegistrarBook:
         self._measures = measures
         self._max_known = max_known
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._ended: dict[str, None] = {}
         self._systems: Collection[str] = ()
         self._pbx: PbxLook | None = None
         registrar.when_stated(self.hear)
@@ -90,6 +91,7 @@ class RegistrarBook:
             known = self._remember(registration.system, registration.unique_id, outcome.call_id)
         if known is not None and isinstance(statement, Ending):
             known.is_ended = True
+            self._ended[statement.key] = None
 
     async def find(
         self, channels: Collection[Sighting], systems: Collection[str]
@@ -146,12 +148,19 @@ class RegistrarBook:
 
     def _remember(self, system: str, unique_id: str, call_id: str) -> _Known:
         if len(self._known) >= self._max_known:
-            self._known.popitem(last=False)
-            self._measures.drops.add("known_registration")
+            self._forget_one()
         known = self._known[registration_key(system, unique_id)] = _Known(
             unique_id, system, call_id
         )
         return known
+
+    def _forget_one(self) -> None:
+        if self._ended:
+            key = next(iter(self._ended))
+            del self._ended[key], self._known[key]
+            return
+        self._known.popitem(last=False)
+        self._measures.drops.add("known_registration")
 
     def _ending(self, known: _Known, sighting: Sighting, note: Note) -> Ending:
         registration = Registration(

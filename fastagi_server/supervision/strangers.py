@@ -89,7 +89,7 @@ class Strangers:
             unique_id=stranger.unique_id,
             channel=stranger.name,
             context=stranger.context,
-            exten=stranger.exten,
+            extension=stranger.exten,
         )
         if sighting.ended_at is None and len(self._known) < MAX_KNOWN:
             self._known[sighting.unique_id] = sighting, stranger

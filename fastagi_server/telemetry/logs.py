@@ -132,13 +132,15 @@ def configure_logs(
     masker: Masker | None = None,
     reports: ErrorReports | None = None,
     recent: RecentLines | None = None,
+    forks: bool = False,
 ) -> LineWriter:
     """Set up all logging of the process, that of libraries included; returns the writer to close.
 
     Lines go to `stream`, standard error by default, or to `file` and to `stream` what that does not
     take. `auto` is `console` on a terminal and `json` elsewhere. Without a `masker` only what has
     the form of a secret or of personal data is masked. `reports` hears of every line,
-    and `recent` once it is masked.
+    and `recent` once it is masked. With `forks` the children of the process can set up theirs: no
+    logger keeps the writer, whose thread is not theirs.
     """
     stream = stream or cast("IO[Any]", sys.stderr)
     descriptor = Descriptor(stream.fileno())
@@ -154,7 +156,7 @@ def configure_logs(
         ],
         wrapper_class=leveled_logger(),
         logger_factory=lambda *names: _Logger(writer, *names),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=not forks,
     )
     logging.basicConfig(handlers=[_Bridge(masker)], force=True)
     set_level(level)

@@ -6,6 +6,7 @@ The names of the measures are those that all programs use for them.
 import os
 import platform
 import resource
+import time
 from pathlib import Path
 
 from fastagi_server.telemetry.measures import Measures
@@ -22,6 +23,7 @@ class ProcessFigures:
 
     def __init__(self, measures: Measures, version: str) -> None:
         self._measures = measures
+        self._started_at: float | None = None
         measures.build.set(1, version, platform.python_version())
         measures.collectors.add(
             "process",
@@ -41,20 +43,18 @@ class ProcessFigures:
         measures.process_memory.set(pages * _PAGE_BYTES)
         usage = resource.getrusage(resource.RUSAGE_SELF)
         measures.process_cpu.become(usage.ru_utime + usage.ru_stime)
-        measures.process_start.set(started_at())
+        if self._started_at is None:  # reckoned anew it would seem to move with every clock
+            self._started_at = started_at()
+        measures.process_start.set(self._started_at)
         measures.process_files.set(len(os.listdir(_PROC / "fd")))  # noqa: PTH208 - a count
         measures.process_files_limit.set(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def started_at() -> float:
-    """When this process started, in seconds since 1970."""
+    """When this process started, in seconds since 1970.
+
+    Only files of the process itself are read: under ProtectProc and ProcSubset there are no others.
+    """
     fields = (_PROC / "stat").read_text().rpartition(")")[2].split()
-    return _booted_at() + int(fields[_STARTED_FIELD]) / _TICKS
-
-
-def _booted_at() -> float:
-    for line in Path("/proc/stat").read_text().splitlines():
-        name, _, value = line.partition(" ")
-        if name == "btime":
-            return float(value)
-    raise OSError("/proc/stat does not say when the machine was booted")
+    since_boot = int(fields[_STARTED_FIELD]) / _TICKS
+    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)

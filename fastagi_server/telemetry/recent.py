@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fastagi_server.telemetry.masking import Masker
+
 MAX_LINES = 20
 
 MAX_DETAIL = 200
@@ -28,9 +30,13 @@ class RecentLine:
 
 
 class RecentLines:
-    """Keeps the last of them; one that is said again in a row is counted, not kept twice."""
+    """Keeps the last of them; one that is said again in a row is counted, not kept twice.
 
-    def __init__(self, limit: int = MAX_LINES) -> None:
+    A `masker` masks what the log itself shows, for viewers who may see less than its readers.
+    """
+
+    def __init__(self, limit: int = MAX_LINES, *, masker: Masker | None = None) -> None:
+        self._masker = masker
         self._lines: deque[RecentLine] = deque(maxlen=limit)
         self._noted = 0
 
@@ -38,6 +44,9 @@ class RecentLines:
         """Take the fields of a finished line, of any level; never raises."""
         if line["level"] not in LEVELS:
             return
+        if self._masker is not None:
+            line = {**line, "event": self._masker.text(str(line["event"]))}
+            self._masker.event(line)
         at, level, event = line["timestamp"], line["level"], str(line["event"])[:MAX_DETAIL]
         detail = _detail(line)
         last = self._lines[-1] if self._lines else None

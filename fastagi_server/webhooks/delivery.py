@@ -39,6 +39,9 @@ REST_SECONDS = 0.05
 
 RENEW_SECONDS = 5.0
 BATCH = 100
+BATCHES = 10
+"""What is read of each log at once, and how often until the lease and the book are seen to."""
+
 MAX_UNDER_WAY = 500
 """Events that are read ahead of the oldest one that was not told."""
 
@@ -89,6 +92,7 @@ class Delivery:
         self._queues: dict[str, deque[Logged]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._letters: asyncio.Task[None] | None = None
+        self._fault: BaseException | None = None
 
     async def run(self) -> None:
         """Deliver until cancelled; what cannot be read or noted now is tried again."""
@@ -97,8 +101,13 @@ class Delivery:
                 try:
                     if await self._lead():
                         await self._work()
+                    else:
+                        self._measures.webhook_lag_seconds.set(0.0, self._target.name)
                 except RecordsError as error:
                     log.warning("webhook_postponed", target=self._target.name, reason=str(error))
+                except Exception:
+                    # No mistake may end the other parts of the service.
+                    log.exception("webhook_failed", target=self._target.name)
                 finally:
                     await self._stop_deliveries()
                 await self._sleep(TURN_SECONDS)
@@ -119,7 +128,7 @@ class Delivery:
             log.warning("webhook_not_released", target=self._target.name, reason=str(error))
 
     async def _work(self) -> None:
-        """Deliver as long as this process leads. Raises RecordsError."""
+        """Deliver as long as this process leads. Raises RecordsError, and a delivery's fault."""
         noted = await self._book.positions(self._target.name)
         reading = await self._logs.open_reading(noted)
         loop = asyncio.get_running_loop()
@@ -132,18 +141,25 @@ class Delivery:
                 self._try_letters_meanwhile()
                 await self._count_dead()
             self._hint.clear()
-            await self._read(reading)
+            is_behind = await self._read(reading)
             noted = await self._note(reading, noted)
-            await self._wait_for_news()
+            if self._fault is not None:
+                raise self._fault
+            if not is_behind:
+                await self._wait_for_news()
 
-    async def _read(self, reading: LogReading) -> None:
-        while len(self._window) < MAX_UNDER_WAY:
+    async def _read(self, reading: LogReading) -> bool:
+        """Read on; whether there may be more, after what a lease has time for by far."""
+        for _ in range(BATCHES):
+            if len(self._window) >= MAX_UNDER_WAY:
+                return False
             batch = await reading.read(BATCH)
             for logged in batch:
                 if self._target.types.wants(logged.event.type):
                     self._send(logged)
             if not batch:
-                return
+                return False
+        return True
 
     async def _note(self, reading: LogReading, noted: Positions | None) -> Positions:
         """Write down how far the target was told, when that is further than before."""
@@ -176,7 +192,13 @@ class Delivery:
             self._work_off(logged.subject), name=f"webhook-{self._target.name}-{logged.subject}"
         )
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._fault = task.exception()
+            self._hint.set()
 
     async def _work_off(self, subject: str) -> None:
         queue = self._queues[subject]
@@ -239,6 +261,7 @@ class Delivery:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._queues.clear()
         self._window = Window()
+        self._fault = None
 
     # -- dead letters -----------------------------------------------------------------------------
 

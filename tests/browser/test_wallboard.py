@@ -194,6 +194,29 @@ async def test_the_service_goes_away(stage: Stage) -> None:
     await expect(stage.status).to_have_text("Working")
 
 
+async def test_somebody_else_answers(stage: Stage) -> None:
+    """A page that a reverse proxy gives in place of the news is none, and the news come later."""
+    feed = "**/wallboard/feed"
+    await stage.page.route(
+        feed, lambda route: route.fulfill(body="later", content_type="text/html")
+    )
+    await stage.sign_in()
+    await expect(stage.status).to_have_text("No connection")
+    await stage.page.unroute(feed)
+    await expect(stage.status).to_have_text("Working")
+
+
+async def test_an_answer_that_ends(stage: Stage) -> None:
+    """The news go on after an answer that has ended, as each does once in a while."""
+    await stage.page.route(
+        "**/wallboard/feed",
+        lambda route: route.fulfill(body=": still here\n\n", content_type="text/event-stream"),
+        times=1,
+    )
+    await stage.sign_in()
+    await expect(stage.status).to_have_text("Working")
+
+
 @pytest.mark.timeout(120)
 async def test_a_thousand_calls(stage: Stage) -> None:
     """With 1,000 calls that come, go and are scrolled through, no task of the page is long."""

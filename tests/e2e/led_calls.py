@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from lab.asterisk import Asterisk
@@ -72,14 +73,25 @@ def end_of(service: Service, call_id: str) -> tuple[str, int | None, str | None]
     return record["status"], record["hangup_cause"], record["dial_status"]
 
 
-def check_by_asterisk(asterisk: Asterisk, service: Service, call_id: str, channel: str) -> None:
-    """Hold the record of an answered call against Asterisk's own, of the channel that called.
+def check_by_asterisk(
+    asterisk: Asterisk, service: Service, call_id: str, *channels: str
+) -> list[CallDetail]:
+    """Hold the record of an answered call against Asterisk's own, of the channels that called.
 
-    That of a placed call is the second phone's.
+    That of a placed call is the second phone's; of several the first has the call's answer and the
+    last its end. Returns Asterisk's.
     """
-    record, detail = wait_for_status(service, call_id, "ended"), detail_of(asterisk, channel)
-    assert (record["dial_status"], detail.disposition) == ("ANSWER", "ANSWERED")
-    assert abs(record["answered_ms"] - detail.talk_ms) <= ROOM_FOR_CLOCKS_MS, (record, detail)
+    record = wait_for_status(service, call_id, "ended")
+    told = [detail_of(asterisk, channel) for channel in channels]
+    answered = min(each.answered for each in told if each.disposition == "ANSWERED")
+    ended = max(each.ended for each in told)
+    assert record["dial_status"] == "ANSWER"
+    for moment, expected in (("answered_at", answered), ("end_time", ended)):
+        at = datetime.fromisoformat(record[moment]).timestamp()
+        assert abs(at - expected) * 1000 <= ROOM_FOR_CLOCKS_MS, (moment, record, told)
+    talk_ms = round((ended - answered) * 1000)
+    assert abs(record["answered_ms"] - talk_ms) <= ROOM_FOR_CLOCKS_MS, (record, told)
+    return told
 
 
 def detail_of(asterisk: Asterisk, channel_id: str) -> CallDetail:

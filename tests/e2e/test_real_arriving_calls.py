@@ -4,6 +4,7 @@ The dialplan registers them over AGI and hands them over; what the record says i
 Asterisk's call detail records and what the phones heard.
 """
 
+import asyncio
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -20,6 +21,7 @@ from led_calls import (
     newest,
     wait_for_status,
 )
+from panel import admit, redirect
 
 from lab.asterisk import Asterisk
 from lab.phones import Phone
@@ -202,13 +204,16 @@ def test_a_redirect_takes_a_leg_out(led: Asterisk, leading_service: Service) -> 
         (call,) = leading_service.calls()
         wait_for_status(leading_service, call["id"], "connected")
         channel = call["metadata"]["asterisk_channel_id"]
-        led.cli(f"channel redirect {name_of(led, channel)} test-elsewhere,s,1")
+        admit(led)
+        asyncio.run(redirect(led, name_of(led, channel), "test-elsewhere", "s"))
         assert callee.wait(), callee.explain()
         record = wait_for_status(leading_service, call["id"], "ended")
         assert [each["id"] for each in led.control.channels()] == [channel]
         led.control.hang_up(channel)
         assert caller.wait(), caller.explain()
     assert (record["hangup_cause"], record["dial_status"]) == (16, "ANSWER")
+    (detail,) = check_by_asterisk(led, leading_service, call["id"], channel)
+    assert detail.called_channel.startswith("PJSIP/1001-")
 
 
 def test_a_channel_comes_again(led: Asterisk, leading_service: Service) -> None:
@@ -267,7 +272,8 @@ def test_a_call_to_outside(led: Asterisk, leading_service: Service) -> None:
             assert caller.wait(), caller.explain()
         assert carrier.wait(), carrier.explain()
     record = wait_for_status(leading_service, newest(leading_service)["id"], "ended")
-    detail = detail_of(led, record["metadata"]["asterisk_channel_id"])
+    channel = record["metadata"]["asterisk_channel_id"]
+    (detail,) = check_by_asterisk(led, leading_service, record["id"], channel)
     assert "INVITE sip:0301234@127.0.0.2" in carrier.messages()
     assert detail.called_channel.startswith("PJSIP/sky-genesis-trunk-")
     assert (record["hangup_cause"], record["dial_status"]) == (16, "ANSWER")

@@ -114,6 +114,9 @@ def test_a_blind_transfer(led: Asterisk, leading_service: Service) -> None:
         assert third.wait(), third.explain()
     assert end_of(service, call["id"]) == ("ended", 16, "ANSWER")
     assert kinds(service, call["id"]) == ["created", "ringing", "accepted", "transferred", "ended"]
+    second_phones, third_phones = (f"sge-{call['id']}-{number}" for number in (1, 2))
+    before, after = check_by_asterisk(led, service, call["id"], second_phones, third_phones)
+    assert before.ended <= after.answered
 
 
 def test_a_transfer_to_a_busy_phone(led: Asterisk, leading_service: Service) -> None:
@@ -127,6 +130,9 @@ def test_a_transfer_to_a_busy_phone(led: Asterisk, leading_service: Service) -> 
         assert second.wait(), second.explain()
     assert causes(second) == {17}
     assert end_of(leading_service, call["id"]) == ("ended", 17, "ANSWER")
+    channels = (f"sge-{call['id']}-{number}" for number in (1, 2))
+    _, refused = check_by_asterisk(led, leading_service, call["id"], *channels)
+    assert refused.disposition == "BUSY"
 
 
 def test_commands_that_cannot_be(

@@ -69,7 +69,8 @@ def test_line_that_is_missing(settings: Settings, tmp_path: Path) -> None:
     (finding,) = findings(settings, "snmp", snmpd_conf=tmp_path / "snmpd.conf")
     assert (finding.level.word, finding.subject) == ("warn", "snmpd")
     assert finding.fix == (
-        f"add 'pass_persist {BASE} /usr/bin/fastagi-server snmp', then systemctl restart snmpd"
+        f"add 'pass_persist {BASE} /usr/local/bin/fastagi-server snmp',"
+        " then systemctl restart snmpd"
     )
 
 

@@ -11,6 +11,7 @@ from led_calls import (
     WAIT_SECONDS,
     all_talk,
     causes,
+    check_by_asterisk,
     detail_of,
     end_of,
     ended_by,
@@ -148,6 +149,11 @@ def test_the_first_of_two_phones_to_answer(led: Asterisk, leading_service: Servi
         assert first.wait(), first.explain()
     assert causes(slow) == {26}
     assert end_of(leading_service, call["id"]) == ("ended", 16, "ANSWER")
+    detail = detail_of(led, f"sge-{call['id']}-0")
+    assert detail.disposition == "ANSWERED"
+    assert detail.called_channel.startswith("PJSIP/1002-")
+    ended = datetime.fromisoformat(leading_service.call(call["id"])["end_time"]).timestamp()
+    assert ended == pytest.approx(detail.ended, abs=ROOM_FOR_CLOCKS_MS / 1000)
 
 
 def test_a_conference_of_three_phones(led: Asterisk, leading_service: Service) -> None:
@@ -166,6 +172,8 @@ def test_a_conference_of_three_phones(led: Asterisk, leading_service: Service) -
         led.control.hang_up(f"sge-{call['id']}-1")
         assert three.wait(), three.explain()
     assert end_of(leading_service, call["id"])[0] == "ended"
+    callers = (f"sge-{call['id']}-{number}" for number in (0, 1))
+    check_by_asterisk(led, leading_service, call["id"], *callers)
 
 
 def test_early_media_is_heard(led: Asterisk, leading_service: Service) -> None:

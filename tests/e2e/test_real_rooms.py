@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from meetings import check_alone, check_by_asterisk
+from panel import admit, redirect
 from room_stage import CONTEXTS, WAIT_SECONDS, RoomStage, open_stage
 
 from lab import processes
@@ -16,22 +18,12 @@ from lab.root import Root
 
 pytestmark = pytest.mark.asterisk
 
-# What an operator's panel may do, and the service may not.
-PANEL = """
-[panel]
-secret = panel
-permit = 127.0.0.1/255.255.255.255
-write = call
-"""
-
 
 @pytest.fixture(scope="module")
 def own_asterisk(lab_root: Root) -> Iterator[Asterisk]:
     """One Asterisk for the tests of rooms."""
     with Asterisk.start(extensions=CONTEXTS, root=lab_root) as running:
-        with (running.folder / "etc/manager.conf").open("a") as users:
-            users.write(PANEL)
-        running.cli("manager reload")
+        admit(running)
         yield running
 
 
@@ -115,6 +107,7 @@ async def test_three_members_and_a_fourth(stage: RoomStage, pbx: Asterisk) -> No
         assert await finished(nobodys)
     await stage.until_gone()
     assert [each.id for each in await stage.ari.bridges()] == []
+    await check_by_asterisk(stage, path, pbx, pairs=3)
 
 
 async def test_moderator_rules(stage: RoomStage, pbx: Asterisk) -> None:
@@ -132,6 +125,7 @@ async def test_moderator_rules(stage: RoomStage, pbx: Asterisk) -> None:
         await stage.until_states(path, "waiting")
         assert await stage.bridged(path) == set()
         assert await hears(pbx, bob)
+    await check_by_asterisk(stage, path, pbx, pairs=1)
 
 
 async def test_room_closes_behind_the_moderator(stage: RoomStage, pbx: Asterisk) -> None:
@@ -154,6 +148,7 @@ async def test_holding_room(stage: RoomStage, pbx: Asterisk) -> None:
         assert await hears(pbx, bob)
         bridge = await stage.ari.bridge(f"sge-room-{path.rpartition('/')[2]}")
         assert bridge.technology == "holding_bridge"
+    await check_alone(stage, path, pbx)
 
 
 @pytest.mark.parametrize("bridge_type", ["dtmf_events", "proxy_media"])
@@ -269,6 +264,7 @@ async def test_redirect_by_ami(stage: RoomStage, pbx: Asterisk) -> None:
         await stage.until_present(path, "alice")
         moved = await stage.ari.channel(channel.id)
         assert (moved.dialplan_context, moved.state) == ("test-rooms", "Up")
+    await check_by_asterisk(stage, path, pbx, pairs=1)
 
 
 async def test_recording(stage: RoomStage, pbx: Asterisk) -> None:
@@ -324,32 +320,6 @@ async def test_what_a_closed_room_left(pbx: Asterisk, tmp_path: Path) -> None:
         await stage.ari.create_bridge(left)
         await stage.conference.reconcile()
         assert [bridge.id for bridge in await stage.ari.bridges()] == []
-
-
-async def redirect(pbx: Asterisk, channel: str, context: str, extension: str) -> None:
-    """Redirect a channel over AMI, as an operator's panel does."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", pbx.ports.ami)
-    actions = (
-        {"Action": "Login", "Username": "panel", "Secret": "panel"},
-        {
-            "Action": "Redirect",
-            "Channel": channel,
-            "Context": context,
-            "Exten": extension,
-            "Priority": "1",
-        },
-    )
-    try:
-        for action in actions:
-            writer.writelines(f"{name}: {value}\r\n".encode() for name, value in action.items())
-            writer.write(b"\r\n")
-            async with asyncio.timeout(WAIT_SECONDS):
-                answer = await reader.readuntil(b"Response: ")
-                answer = await reader.readuntil(b"\r\n\r\n")
-            assert answer.startswith(b"Success"), answer
-    finally:
-        writer.close()
-        await writer.wait_closed()
 
 
 async def test_restart_while_a_password_is_asked(pbx: Asterisk, tmp_path: Path) -> None:

@@ -142,6 +142,24 @@ async def test_a_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
     assert manager.words[0] == "READY=1"
 
 
+async def test_children_of_somebody_else(tmp_path: Path) -> None:
+    """A dead child that is no worker, such as a container's first process has, ends nobody.
+
+    The parent's deadline for the stop is that of the workers, the closing after the drain included.
+    """
+    command = ("bash", "-c", 'sleep 0 & exec "$@"', "bash", *START)
+    async with (
+        FakeSge() as sge,
+        managed(tmp_path, SGE_API_URL=sge.url, FASTAGI_WORKERS="2") as manager,
+    ):
+        await manager.start(command)
+        assert (await register(manager)).variables["SGE_STATUS"] == "REGISTERED"
+        assert await manager.stop() == 0
+        await manager.hear("STOPPING=1")
+    assert "worker_died" not in manager.log
+    assert "EXTEND_TIMEOUT_USEC=45000000" in manager.words
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_reload(tmp_path: Path, workers: int) -> None:
     """SIGHUP: what can change does, in every process; of the rest the log says that it waits."""
@@ -162,6 +180,23 @@ async def test_reload(tmp_path: Path, workers: int) -> None:
             waits = await manager.logged("restart_needed", processes)
             assert waits["settings"] == ["SGE_DEADLINE_SECONDS"]
     assert manager.lines("reloaded") == []
+
+
+async def test_a_successor_tells_of_its_reload(tmp_path: Path) -> None:
+    """A worker that was started after a reload logs the next one as all the others do."""
+    async with (
+        FakeSge() as sge,
+        managed(tmp_path, SGE_API_URL=sge.url, FASTAGI_WORKERS="2") as manager,
+    ):
+        await manager.start()
+        manager.configuration.write_text("fastagi_max_sessions = 11\n")
+        manager.signal(signal.SIGHUP)
+        await manager.logged("reloaded", 3)
+        os.kill(first_child_of(manager.pid), signal.SIGKILL)
+        await manager.logged("listening", 3)
+        manager.configuration.write_text("fastagi_max_sessions = 12\n")
+        manager.signal(signal.SIGHUP)
+        await manager.logged("reloaded", 6)
 
 
 async def test_reload_of_faults_is_refused(tmp_path: Path) -> None:

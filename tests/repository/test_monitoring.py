@@ -1,4 +1,4 @@
-"""What is shipped for Prometheus and Grafana: true to the table of measures, and at work."""
+"""What is shipped for Prometheus, Grafana and snmpd: true to what it shows, and at work."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fastagi_server.doctor.snmp import LINE as DOCTOR_LINE
 from fastagi_server.telemetry.measures import TABLE, Histogram, Measures
 from fastagi_server.telemetry.prometheus import render, render_workers
 from lab import programs
@@ -147,3 +148,13 @@ def test_exposition_is_right(promtool: str, workers: int) -> None:
     assert run(promtool, "check", "metrics", stdin=document.decode()) == ""
     shown = {name.removesuffix("_bucket") for name in named_in(document.decode())}
     assert shown >= NAMES
+
+
+def test_snmp_calls_the_command_where_it_is() -> None:
+    """The samples for snmpd and for traps name the link that the installation makes."""
+    install = (ROOT / "docs" / "how-to" / "install.md").read_text()
+    (link,) = re.findall(r"ln -s \S+ (\S+)", install)
+    for sample in ("snmp/snmpd.conf", "snmp/fastagi-server-traps.service", "docs/how-to/snmp.md"):
+        named = re.findall(r"/\S*/fastagi-server(?= (?:snmp|traps))", (ROOT / sample).read_text())
+        assert set(named) == {link}, sample
+    assert f" {link} snmp" in DOCTOR_LINE

@@ -1,7 +1,9 @@
-"""The recorded call that the reading of manager events is measured with."""
+"""The recorded call that the reading of manager events is measured with, and its replay."""
 
 from datetime import UTC, datetime
 
+from benchmarks.peers.ami_replay import APART, answer, side_by_side
+from benchmarks.peers.ami_supervised import caller
 from benchmarks.recorded_call import messages, renamed, stamped, stream
 from fastagi_server.ami import events
 from fastagi_server.ami.decoding import read_event
@@ -45,3 +47,39 @@ def test_a_call_can_be_given_another_time() -> None:
     (call,) = stream(1, chosen=True)
     times = {event.at for event in read(stamped(renamed(call, 7), 1_710_000_000.25))}
     assert times == {datetime.fromtimestamp(1_710_000_000.25, UTC)}
+
+
+def test_calls_are_replayed_side_by_side() -> None:
+    """One begins after the other, and all events of each come in its own order."""
+    calls = APART + 1
+    pieces = [read(piece) for piece in side_by_side(calls, chosen=True)]
+    assert len(pieces) == calls + 19 * APART
+    assert [len(piece) for piece in pieces[:APART]] == [1] * APART
+    assert len(pieces[APART]) == 2
+    everything = [event for piece in pieces for event in piece]
+    assert len(everything) == 20 * calls
+    (alone,) = stream(1, chosen=True)
+    first = ids(alone)
+    story = [
+        type(event)
+        for event in everything
+        if isinstance(event, events.ChannelEvent) and event.channel.unique_id in first
+    ]
+    assert story == [type(event) for event in read(alone) if isinstance(event, events.ChannelEvent)]
+
+
+def test_the_caller_of_a_replayed_call_is_known() -> None:
+    """It is one of that call's channels, and of no other call's."""
+    first, second = stream(2, chosen=True)
+    assert caller(0) in ids(first)
+    assert caller(1) in ids(second)
+    assert caller(1) not in ids(first)
+
+
+def test_the_replayed_pbx_has_nothing() -> None:
+    """A list is answered by its beginning and its end; anything else by one message."""
+    assert answer(b"bridgelist", b"7") == (
+        b"EventList: start\r\n\r\n"
+        b"Event: BridgeListComplete\r\nActionID: 7\r\nEventList: Complete\r\nListItems: 0\r\n"
+    )
+    assert answer(b"ping", b"7") == b"Ping: Pong\r\n"

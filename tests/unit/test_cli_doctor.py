@@ -42,6 +42,15 @@ def test_all_is_well() -> None:
     assert result.exit_code == 0
 
 
+def test_words_that_would_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes from outside is shown as it is, without its power over the terminal."""
+    monkeypatch.setenv("SGE_JWT_TOKEN_FILE", "token\x1b[2J")
+    monkeypatch.setenv("SGE_API_URL", "http://127.0.0.1:1")
+    output = run("sge", colour=True).output
+    assert "token\N{REPLACEMENT CHARACTER}[2J cannot be read" in output
+    assert "\x1b[2J" not in output
+
+
 def test_doubts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What should be looked at has its command below it; exit code 1."""
     monkeypatch.setenv("SGE_API_URL", "http://127.0.0.1:1")

@@ -1,7 +1,12 @@
 """The commands for dead letters and for the stream, as far as they need no service."""
 
 import asyncio
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -75,3 +80,39 @@ def test_a_remote_api_has_its_own(state: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_stream_is_asked_for_rightly(state: Path, arguments: tuple[str, str]) -> None:
     """What is no type, and a file that is not there, are told before anything is sent."""
     assert run("events", *arguments)[0] == 2
+
+
+@contextmanager
+def serving(stream: bytes) -> Generator[str]:
+    """The URL of a service that sends a stream once, and after that lets nobody in."""
+    streams = [stream]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if streams else 401)
+            self.end_headers()
+            self.wfile.write(streams.pop() if streams else b"no")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_callers_name_commands_no_terminal(state: Path) -> None:
+    """What a terminal obeys, or a program takes for a line's end, is escaped; JSON stays whole."""
+    name = "H\u00e9l\u00e8ne \u2028 \x9b2J \x7f"
+    document = json.dumps({"id": "b0-1", "data": {"caller_id": name}}, ensure_ascii=False)
+    with serving(f"id: b0-1\ndata: {document}\n\n".encode()) as url:
+        code, output = run("events", "--url", url)
+    line, *others = output.splitlines()
+    assert "H\u00e9l\u00e8ne \\u2028 \\u009b2J \\u007f" in line
+    assert json.loads(line)["data"] == {"caller_id": name}
+    assert (code, others) == (1, ["Error: status 401: no"])

@@ -61,9 +61,10 @@ export async function follow(credential, on, signal) {
       if (signal.aborted) return;
       if (error instanceof Refused) throw error;
       on.lost(error.message);
-      await sleep(pause * (0.5 + Math.random() / 2), signal);
-      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
     }
+    // After an end in peace, too: whatever ends each answer at once must not be asked in a loop.
+    await sleep(pause * (0.5 + Math.random() / 2), signal);
+    pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
   }
 }
 
@@ -84,6 +85,9 @@ async function connection(credential, on, signal) {
       throw new Refused(answer.status, message || "The credential was refused");
     }
     if (!answer.ok) throw new Error(`the service answered ${answer.status}`);
+    if (!answer.headers.get("content-type")?.startsWith("text/event-stream")) {
+      throw new Error("somebody else answered"); // such as a reverse proxy with a page of its own
+    }
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     const events = new EventReader();
     for (;;) {
@@ -103,10 +107,12 @@ async function connection(credential, on, signal) {
 
 function sleep(ms, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
+    const done = () => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", done);
       resolve();
-    }, { once: true });
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
   });
 }

@@ -1,6 +1,7 @@
 """Events on their way to the owner."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -23,6 +24,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.runs: list[AsteriskRun] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.fault: Exception | None = None
@@ -37,7 +39,7 @@ class Listener:
 
     async def connected(self, run: AsteriskRun) -> None:
         """Reconcile."""
-        assert run is RUN
+        self.runs.append(run)
         self.told.append("connected")
         if self.told.count("connected") > 1:
             self.reconciled.set()
@@ -84,6 +86,20 @@ async def test_events_without_room_are_dropped_counted_and_reconciled() -> None:
     feed.end()
     await running
     assert listener.told == ["connected", "1.1", "1.2", "1.3", "connected", "1.7"]
+    assert listener.runs == [RUN, RUN]
+
+
+async def test_a_run_is_new_once() -> None:
+    """Dropped events much later are no restart: calls that live since then are not void."""
+    listener = Listener()
+    feed = EventFeed("ami", listener.owner(), Measures(), kept_events=1)
+    running = asyncio.create_task(feed.run(replace(RUN, is_new=True), lambda: None))
+    await asyncio.sleep(0)
+    feed.receive([hangup(1), hangup(2)], 0)
+    await listener.reconciled.wait()
+    feed.end()
+    await running
+    assert [run.is_new for run in listener.runs] == [True, False]
 
 
 async def test_a_crowd_leaves_others_their_turn() -> None:

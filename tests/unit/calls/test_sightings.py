@@ -276,6 +276,18 @@ def test_too_many_that_may_be_registered_late() -> None:
     assert ([each.unique_id for each in small.unclaimed()], small.drops) == (["18.0"], 1)
 
 
+def test_what_was_told_is_no_loss() -> None:
+    """A gone channel all of whose call is recorded makes room without being counted."""
+    small = Sightings(max_remembered=1)
+    for unique_id in ("17.0", "18.0"):
+        small.sees(Seen(unique_id, unique_id))
+        small.claim(unique_id, f"call-{unique_id}", CallStatus.INITIATING)
+        small.ends(Seen(unique_id, unique_id), 16, NOON)
+        small.turn()
+        small.turn()
+    assert (small.get("17.0"), small.get("18.0") is not None, small.drops) == (None, True, 0)
+
+
 def test_a_linked_id_that_changes(sightings: Sightings) -> None:
     """Bridging gives channels the oldest linked id: phones of either still ring for the caller."""
     sightings.sees(Seen("17.0", "16.5", CALLER.name))

@@ -50,3 +50,26 @@ def test_a_line_may_not_be_endless() -> None:
     """A line that is too long is no event of ours."""
     with pytest.raises(StreamError, match="too long"):
         FrameReader().receive("x" * (MAX_LINE + 1))
+    with pytest.raises(StreamError, match="too long"):
+        FrameReader().feed(b"x" * (MAX_LINE + 1))
+
+
+def test_an_event_may_not_be_endless() -> None:
+    """Nor one of many lines; events one after another may be as many as they like."""
+    reader = FrameReader()
+    for _ in range(3):
+        assert len(reader.feed(b"data:" + b"x" * (MAX_LINE // 2) + b"\n\n")) == 1
+    assert reader.feed(b"data:" + b"x" * (MAX_LINE // 2) + b"\n") == []
+    with pytest.raises(StreamError, match="too long"):
+        reader.feed(b"data:" + b"x" * (MAX_LINE // 2) + b"\n")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_only_line_feeds_end_a_line(size: int) -> None:
+    """However the bytes come, a name with a separator of lines and the like stays whole."""
+    event = '{"caller_id":"a\u2028b\x85c\u2029dé"}'
+    text = f"id: b0-2\r\ndata: {event}\r\n\r\nid: b0-3\n".encode()
+    reader = FrameReader()
+    pieces = [text[start : start + size] for start in range(0, len(text), size)]
+    assert [found for piece in pieces for found in reader.feed(piece)] == [event]
+    assert reader.cursor == "b0-2"

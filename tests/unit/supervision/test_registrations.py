@@ -193,6 +193,20 @@ async def test_the_oldest_is_forgotten(remote: Remote) -> None:
     assert remote.measures.drops.values == {("known_registration",): 1}
 
 
+async def test_calls_that_have_ended_make_room(remote: Remote) -> None:
+    """A long call is not forgotten for short ones that came and went, and nothing is counted."""
+    await remote.registrar.register(registration(0))
+    for number in range(1, 4):
+        await remote.registrar.register(registration(number))
+        await remote.registrar.end(Ending(registration(number), f"call-17.{number}", 16))
+    assert list(await remote.book.active(SYSTEMS)) == ["17.0"]
+    assert remote.measures.drops.values == {}
+    for number in (4, 5):
+        await remote.registrar.register(registration(number))
+    assert list(await remote.book.active(SYSTEMS)) == ["17.4", "17.5"]
+    assert remote.measures.drops.values == {("known_registration",): 1}
+
+
 async def test_a_refused_registration_is_none(remote: Remote) -> None:
     """Nor is what is said of calls that nobody knows."""
     remote.book.hear(registration(), Outcome(Status.REFUSED))

@@ -1,6 +1,7 @@
 """Channels that reached an extension without being registered are reported, and no others."""
 
 import pytest
+from structlog.testing import capture_logs
 from watched import NOON, RUN, Scene, answers, at, bridge, channel, dials, hangs_up
 
 from fastagi_server.ami import events
@@ -28,7 +29,9 @@ async def test_a_call_that_nobody_registered(scene: Scene) -> None:
     scene.clock.seconds = 9
     await scene.turn()
     assert scene.supervision.not_registered() == []
-    assert await reported(scene) == ["17.0"]
+    with capture_logs() as lines:
+        assert await reported(scene) == ["17.0"]
+    assert [line["extension"] for line in lines] == ["1001"]  # under a name that is masked
     assert await reported(scene) == ["17.0"]
     (stranger,) = scene.supervision.not_registered()
     assert (stranger.name, stranger.context, stranger.exten) == (

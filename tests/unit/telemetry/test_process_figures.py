@@ -35,16 +35,37 @@ async def test_they_come_when_they_are_asked_for() -> None:
 
 
 def test_start() -> None:
-    """The process started before now and after the machine."""
-    assert 0 < started_at() <= time.time() + 1
+    """The process started when the kernel says, by its boot time and the ticks since then."""
+    (booted,) = [
+        float(line.split()[1])
+        for line in Path("/proc/stat").read_text().splitlines()
+        if line.startswith("btime ")
+    ]
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    expected = booted + ticks / os.sysconf("SC_CLK_TCK")
+    assert started_at() == pytest.approx(expected, abs=2)
 
 
-def test_kernel_without_a_boot_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where /proc does not say when the machine was booted there is no start."""
+async def test_the_start_does_not_move() -> None:
+    """Two looks give the same start to the last digit: it is no new process."""
+    measures = Measures()
+    figures = ProcessFigures(measures, "1.2.3")
+    await figures.collect()
+    first = dict(measures.process_start.values)
+    await figures.collect()
+    assert measures.process_start.values == first
 
-    def no_text(_path: object) -> str:
-        return "1 (name) " + "0 " * 40
 
-    monkeypatch.setattr(Path, "read_text", no_text)
-    with pytest.raises(OSError, match="booted"):
-        started_at()
+async def test_hardened_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where /proc has processes only (ProcSubset=pid of the unit) all figures are known."""
+    read = Path.read_text
+
+    def read_own(path: Path) -> str:
+        if not str(path).startswith("/proc/self/"):
+            raise FileNotFoundError(path)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_text", read_own)
+    measures = Measures()
+    await ProcessFigures(measures, "1.2.3").collect()
+    assert measures.process_start.values[()] > 0

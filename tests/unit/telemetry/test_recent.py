@@ -74,3 +74,21 @@ def test_they_come_from_the_log_masked(tmp_path: Path, restored: None) -> None:
     (kept,) = lines.newest_first()
     assert kept.event == "loud"
     assert kept.detail == "reason=******** of ***20#523b08"
+
+
+def test_a_masker_of_their_own(tmp_path: Path, restored: None) -> None:
+    """What the log shows is masked here where the board shall not show it, and only here."""
+    masker = Masker(key=b"0" * 16, personal=False)
+    lines = RecentLines(masker=masker.strict())
+    with (tmp_path / "log").open("w") as stream:
+        writer = configure_logs(
+            "info", "json", Counter(), stream=stream, masker=masker, recent=lines
+        )
+        structlog.stdlib.get_logger("test").error("loud", number="+49 30 901820", room="a1")
+        logging.getLogger("library").error("nobody at +49 30 901820")
+        writer.close()
+    assert [(each.event, each.detail) for each in lines.newest_first()] == [
+        ("nobody at ***20#523b08", ""),
+        ("loud", "number=***20#523b08 room=a1"),
+    ]
+    assert (tmp_path / "log").read_text().count("+49 30 901820") == 2

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,11 +12,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from fastagi_server.events.filters import TypeFilter
-from fastagi_server.events.ports import DeadLetter
+from fastagi_server.events.ports import DeadLetter, Logged, Positions
 from fastagi_server.telemetry.measures import Measures
 from fastagi_server.webhooks.delivery import MAX_STRIKES, Delivery
-from fastagi_server.webhooks.target import Poster, Target
-from tests.unit.events.memory_logs import NOON, MemoryBook, MemoryLogs
+from fastagi_server.webhooks.target import Attempt, Poster, Target
+from tests.unit.events.memory_logs import NOON, MemoryBook, MemoryLogs, MemoryReading
 
 
 class Stage:
@@ -213,13 +213,15 @@ async def test_a_letter_is_buried_even_when_the_book_is_busy(stage: Stage) -> No
 
 
 async def test_one_process_leads(stage: Stage) -> None:
-    """Who does not lead tells nobody, and takes over when the other one has gone."""
+    """Who does not lead tells nobody, is behind with nothing, and takes over from who has gone."""
     stage.book.owner = "another"
+    stage.measures.webhook_lag_seconds.set(30.0, "billing")
     stage.logs.add("call.ended", "a")
     async with stage.running():
         for _ in range(20):
             await asyncio.sleep(0)
         assert stage.got.empty()
+        assert stage.measures.webhook_lag_seconds.values == {("billing",): 0.0}
         stage.book.owner = None
         assert await stage.take(1) == ["call-1 call.ended a 200"]
 
@@ -264,3 +266,62 @@ async def test_dead_letters_are_sent_again_when_asked(stage: Stage) -> None:
             stage.book.saved.clear()
             await stage.book.saved.wait()
     assert stage.measures.webhook_dead_letters.values == {("billing",): 0.0}
+
+
+async def test_a_long_log_is_read_with_the_lease_in_mind(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How far it is done is noted on the way, so that whoever takes over need not begin anew."""
+    noted: list[int] = []
+    save = MemoryBook.save
+
+    async def listen(book: MemoryBook, target: str, owner: str, positions: Positions) -> bool:
+        noted.append(positions["call"])
+        return await save(book, target, owner, positions)
+
+    monkeypatch.setattr(MemoryBook, "save", listen)
+    stage.types = TypeFilter(["room.*"])
+    for _ in range(2500):
+        stage.logs.add("call.created", "a")
+    async with stage.running():
+        await stage.noted(2500)
+    assert noted == [1000, 2000, 2500]
+
+
+async def test_a_mistake_in_a_delivery_is_made_up_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged, ends nothing else, and the event is told after all."""
+    stage.logs.add("call.ended", "a")
+    post, faults = Poster.post, [RuntimeError("a mistake")]
+
+    async def stumble(poster: Poster, body: bytes, event_id: str) -> Attempt:
+        if faults:
+            raise faults.pop()
+        return await post(poster, body, event_id)
+
+    monkeypatch.setattr(Poster, "post", stumble)
+    with capture_logs() as lines:
+        async with stage.running():
+            assert await stage.take(1) == ["call-1 call.ended a 200"]
+            await stage.noted(1)
+    assert [line["event"] for line in lines] == ["webhook_failed"]
+
+
+async def test_a_mistake_while_reading_is_made_up_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that cannot be understood ends no other part of the service."""
+    stage.logs.add("call.ended", "a")
+    read, faults = MemoryReading.read, [KeyError("a kind of a later version")]
+
+    async def stumble(reading: MemoryReading, limit: int) -> Sequence[Logged]:
+        if faults:
+            raise faults.pop()
+        return await read(reading, limit)
+
+    monkeypatch.setattr(MemoryReading, "read", stumble)
+    with capture_logs() as lines:
+        async with stage.running():
+            assert await stage.take(1) == ["call-1 call.ended a 200"]
+    assert [line["event"] for line in lines] == ["webhook_failed"]
