@@ -150,7 +150,7 @@ def test_early_media_reaches_the_caller(led: Asterisk, leading_service: Service)
 
 def test_an_extension_with_two_phones(led: Asterisk, leading_service: Service) -> None:
     """Both ring; the first to answer is connected, the other stops with cause 26."""
-    fast = Phone.answering(led, "1001", hang_up_after_ms=300)
+    fast = Phone.answering(led, "1001", hang_up_after_ms=1500)
     with Phone.not_answering(led, "1004") as slow:
         record, caller = called(led, leading_service, fast, "1500")
         assert slow.wait(), slow.explain()

@@ -95,7 +95,7 @@ def test_a_room_ends_at_its_time_limit(service: Service, pbx: Asterisk) -> None:
             database.commit()
         service.start_again()
         assert alice.wait()
-    assert service.request("GET", path)["is_active"] is False
+    assert processes.wait_until(lambda: not service.request("GET", path)["is_active"], WAIT_SECONDS)
     assert pbx.wait_idle()
     assert pbx.control.request("GET", "bridges") == []
 

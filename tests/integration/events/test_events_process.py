@@ -95,6 +95,11 @@ async def test_a_hanging_target_slows_no_call(tmp_path: Path, hook: Hook) -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
+def listen_to_interrupts() -> None:
+    """Undo what a shell does to what it runs in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 async def test_the_command_follows_the_stream(tmp_path: Path, hook: Hook) -> None:
     """`events` prints what happens as JSON lines, and ends cleanly with Ctrl-C."""
     key_file = tmp_path / "operator.key"
@@ -109,6 +114,7 @@ async def test_the_command_follows_the_stream(tmp_path: Path, hook: Hook) -> Non
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            preexec_fn=listen_to_interrupts,
         )
         assert command.stdout is not None
         assert json.loads(await command.stdout.readline())["type"] == "stream.gap"
