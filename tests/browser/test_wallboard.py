@@ -179,6 +179,7 @@ async def test_signing_out(stage: Stage) -> None:
     assert await stage.page.evaluate("sessionStorage.length") == 0
 
 
+@pytest.mark.timeout(240)
 async def test_the_service_goes_away(stage: Stage) -> None:
     """The last board stays with its age, and the page comes back by itself."""
     stage.state |= {"calls": [call(1)]}
