@@ -179,22 +179,6 @@ async def test_signing_out(stage: Stage) -> None:
     assert await stage.page.evaluate("sessionStorage.length") == 0
 
 
-@pytest.mark.timeout(240)
-async def test_the_service_goes_away(stage: Stage) -> None:
-    """The last board stays with its age, and the page comes back by itself."""
-    stage.state |= {"calls": [call(1)]}
-    await stage.sign_in()
-    await expect(stage.rows).to_have_count(1)
-    await stage.page.context.set_offline(offline=True)
-    stage.board.close()
-    await expect(stage.status).to_have_text("No connection")
-    await expect(stage.page.locator("#status-reason")).to_contain_text("Last seen")
-    await expect(stage.rows).to_have_count(1)
-    stage.board.is_closed = False
-    await stage.page.context.set_offline(offline=False)
-    await expect(stage.status).to_have_text("Working")
-
-
 async def test_somebody_else_answers(stage: Stage) -> None:
     """A page that a reverse proxy gives in place of the news is none, and the news come later."""
     feed = "**/wallboard/feed"
