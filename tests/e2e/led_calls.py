@@ -74,16 +74,9 @@ def end_of(service: Service, call_id: str) -> tuple[str, int | None, str | None]
 
 
 def check_by_asterisk(
-    asterisk: Asterisk,
-    service: Service,
-    call_id: str,
-    *channels: str,
-    room_ms: int = ROOM_FOR_CLOCKS_MS,
+    asterisk: Asterisk, service: Service, call_id: str, *channels: str
 ) -> list[CallDetail]:
     """Hold the record of an answered call against Asterisk's own, of the channels that called.
-
-    The record ends with the first party that leaves, Asterisk's with the last: where many calls
-    end in one moment, that takes longer, and needs more room.
 
     That of a placed call is the second phone's; of several the first has the call's answer and the
     last its end. Returns Asterisk's.
@@ -95,9 +88,9 @@ def check_by_asterisk(
     assert record["dial_status"] == "ANSWER"
     for moment, expected in (("answered_at", answered), ("end_time", ended)):
         at = datetime.fromisoformat(record[moment]).timestamp()
-        assert abs(at - expected) * 1000 <= room_ms, (moment, record, told)
+        assert abs(at - expected) * 1000 <= ROOM_FOR_CLOCKS_MS, (moment, record, told)
     talk_ms = round((ended - answered) * 1000)
-    assert abs(record["answered_ms"] - talk_ms) <= room_ms, (record, told)
+    assert abs(record["answered_ms"] - talk_ms) <= ROOM_FOR_CLOCKS_MS, (record, told)
     return told
 
 
