@@ -159,9 +159,8 @@ class Phone:
 
     def stop(self) -> None:
         """End the phone at once, whatever it is doing, and take back its registration."""
-        if self._process is not None and self._process.poll() is None:
-            processes.identify(self._process).end(STOP_SECONDS)
-            self._process.wait(STOP_SECONDS)
+        if self._process is not None:
+            processes.end(self._process, STOP_SECONDS)
         if self._is_registered:
             self._is_registered = False
             self._register(expires_seconds=0)
@@ -247,7 +246,7 @@ class Phone:
         try:
             return process.wait(START_SECONDS) == 0
         except subprocess.TimeoutExpired:
-            processes.identify(process).end(STOP_SECONDS)
+            processes.end(process, STOP_SECONDS)
             return False
 
     def _is_online(self) -> bool:

@@ -89,6 +89,14 @@ def identify(process: subprocess.Popen[bytes]) -> ProcessId:
     return identity
 
 
+def end(process: subprocess.Popen[bytes], deadline_seconds: float) -> int:
+    """End a program that we started, which may be ending by itself, and return its exit code."""
+    identity = ProcessId.of(process.pid)
+    if identity is not None:
+        identity.end(deadline_seconds)
+    return process.wait(deadline_seconds)
+
+
 def wait_until(condition: Callable[[], bool], deadline_seconds: float) -> bool:
     """Return whether `condition` came true before the deadline, looking every 20 ms."""
     end = time.monotonic() + deadline_seconds

@@ -141,8 +141,7 @@ class Service:
         """End the process, by force after 10 s, and remove its files. May be called twice."""
         if self._child is not None and self._child.poll() is None:
             os.killpg(self._child.pid, signal.SIGCONT)
-            processes.identify(self._child).end(STOP_SECONDS)
-            self._child.wait(STOP_SECONDS)
+            processes.end(self._child, STOP_SECONDS)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def calls(self) -> list[dict[str, Any]]:

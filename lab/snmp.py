@@ -99,9 +99,8 @@ class _Daemon:
 
     def stop(self) -> None:
         """End the daemon and remove its files. May be called twice."""
-        if self._child is not None and self._child.poll() is None:
-            processes.identify(self._child).end(STOP_SECONDS)
-            self._child.wait(STOP_SECONDS)
+        if self._child is not None:
+            processes.end(self._child, STOP_SECONDS)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, started: str, *options: str) -> None:

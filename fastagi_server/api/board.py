@@ -100,7 +100,7 @@ class Board:
     def close(self) -> None:
         """Let all viewers go, and look no more."""
         self.is_closed = True
-        self._news.set()
+        self._wake()
         self._rest()
 
     def _rest(self) -> None:
@@ -132,6 +132,10 @@ class Board:
         self._number += 1
         if change:
             self._changes.append((self._number, _event("change", self._number, change)))
+        self._wake()
+
+    def _wake(self) -> None:
+        """Tell all who wait; who comes after that waits for the next news."""
         news, self._news = self._news, asyncio.Event()
         news.set()
 

@@ -1,6 +1,8 @@
 """The wallboard's page in a real browser, on a board of the test's own."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +13,7 @@ from fastapi import FastAPI
 from playwright.async_api import Locator, Page, expect
 
 from fastagi_server.api.board import Board
+from fastagi_server.http import HttpServer
 from lab.browser import WatchedPage
 
 EVIL = "<img src=x onerror=document.title=1>"
@@ -38,6 +41,10 @@ class Stage:
         await self.page.goto(f"{self.address}/wallboard")
         await self.page.get_by_label("API key").fill(key)
         await self.page.get_by_role("button", name="Show the wallboard").click()
+
+    async def look(self) -> dict[str, Any]:
+        """What the board sees."""
+        return {"at": datetime.now(UTC), **self.state}
 
     @property
     def status(self) -> Locator:
@@ -88,10 +95,7 @@ async def stage(page: WatchedPage, app: FastAPI, address: str) -> AsyncIterator[
     """A page that is not signed in yet."""
     stage = Stage(page.page, page, address, app.state.services.board, empty_state())
 
-    async def look() -> dict[str, Any]:
-        return {"at": datetime.now(UTC), **stage.state}
-
-    stage.board = Board(look, interval_seconds=0.05)
+    stage.board = Board(stage.look, interval_seconds=0.05)
     app.state.services = replace(app.state.services, board=stage.board)
     yield stage
     stage.board.close()
@@ -177,6 +181,35 @@ async def test_signing_out(stage: Stage) -> None:
     await expect(stage.page.get_by_label("API key")).to_be_focused()
     await expect(stage.page.locator("#board")).to_be_hidden()
     assert await stage.page.evaluate("sessionStorage.length") == 0
+
+
+async def test_the_service_goes_away(page: WatchedPage, app: FastAPI) -> None:
+    """The last board stays with its age while nobody answers, and comes back with a service."""
+    stage = Stage(page.page, page, "", app.state.services.board, empty_state())
+    stage.state |= {"calls": [call(1)]}
+    async with serving(stage, app) as port:
+        stage.address = f"http://127.0.0.1:{port}"
+        await stage.sign_in()
+        await expect(stage.status).to_have_text("Working")
+        await expect(stage.rows).to_have_count(1)
+    await expect(stage.status).to_have_text("No connection")
+    await expect(stage.page.locator("#status-reason")).to_contain_text("Last seen")
+    await expect(stage.rows).to_have_count(1)
+    async with serving(stage, app, port):
+        await expect(stage.status).to_have_text("Working")
+
+
+@asynccontextmanager
+async def serving(stage: Stage, app: FastAPI, port: int = 0) -> AsyncIterator[int]:
+    """A service with the stage's board, on a port, which is gone afterwards."""
+    stage.board = Board(stage.look, interval_seconds=0.05)
+    app.state.services = replace(app.state.services, board=stage.board)
+    async with HttpServer(app, "127.0.0.1", port) as server:
+        running = asyncio.create_task(server.run())
+        yield server.address[1]
+        stage.board.close()
+        server.stop()
+        await running
 
 
 async def test_somebody_else_answers(stage: Stage) -> None:

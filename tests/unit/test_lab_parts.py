@@ -125,6 +125,14 @@ def test_a_program_that_ends_at_once_did_not_start(tmp_path: Path) -> None:
         processes.identify(process)
 
 
+def test_a_process_that_is_ending_by_itself(tmp_path: Path) -> None:
+    """Whoever ends a program hears how it ended, also one that nobody has waited for yet."""
+    process = start_python("raise SystemExit(3)", tmp_path)
+    assert processes.wait_until(lambda: ProcessId.of(process.pid) is None, 10)
+    assert processes.end(process, 10) == 3
+    assert processes.end(process, 10) == 3
+
+
 def test_waiting_ends_at_the_deadline() -> None:
     """A condition that never holds is given up."""
     assert not processes.wait_until(lambda: False, 0.05)

@@ -133,6 +133,17 @@ async def test_closing_wakes_viewers() -> None:
     assert board.is_closed
 
 
+async def test_who_waits_after_the_end_waits() -> None:
+    """The end wakes those who wait then; it is no news for ever, which somebody would spin on."""
+    board = Board(Looks({}).look)
+    board.close()
+    waiting = asyncio.create_task(board.wait(60))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+
+
 @pytest.mark.parametrize(
     ("before", "after", "change"),
     [
