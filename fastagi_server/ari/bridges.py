@@ -51,10 +51,13 @@ class BridgeOperations:
         return Bridge.from_json(reading.as_object(found, "the bridge"))
 
     async def destroy_bridge(self, bridge_id: str) -> None:
-        """End a bridge; its channels live on outside. One that has gone already is as good."""
+        """End a bridge; its channels live on outside. One that has gone already is as good.
+
+        So is one that is going: Asterisk still shows it then, as one that is in no application.
+        """
         try:
             await self._requester.ask("destroy_bridge", "DELETE", ("bridges", bridge_id))
-        except AriNotFoundError:
+        except (AriNotFoundError, AriConflictError, AriNotInStasisError):
             return
 
     async def add_to_bridge(

@@ -21,8 +21,8 @@ class Conditions:
     """The state of one direction; a change takes effect with the next bytes.
 
     `delay` (seconds) before each chunk, `chunk` bytes at most at once, `lossy` swallows all,
-    `allowance` is how many bytes still pass before the proxy cuts (`None`: no limit). `carried`
-    counts what was passed on.
+    `allowance` is how many bytes still pass before the proxy cuts (`None`: no limit). `received`
+    and `carried` count what came in and what was passed on.
     """
 
     delay: float = 0.0
@@ -30,6 +30,7 @@ class Conditions:
     lossy: bool = False
     allowance: int | None = None
     reset: bool = False
+    received: int = 0
     carried: int = 0
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -73,6 +74,10 @@ class TcpProxy:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+
+    def received(self, direction: Direction) -> int:
+        """Give how many bytes have come in for a direction, those that are held back included."""
+        return self._conditions[direction].received
 
     def carried(self, direction: Direction) -> int:
         """Give how many bytes were passed on in a direction."""
@@ -168,6 +173,7 @@ class TcpProxy:
         conditions = self._conditions[direction]
         try:
             while data := await reader.read(conditions.chunk):
+                conditions.received += len(data)
                 await conditions.flowing.wait()
                 await asyncio.sleep(conditions.delay)
                 await self._pass_on(data, writer, conditions)

@@ -227,15 +227,15 @@ async def refusals_of_bridges(stage: Stage) -> Told:
     client = stage.client
     await client.create_channel("Local/wait@lab", app="nobody-serves-this", channel_id="gone")
     told = [
-        await outcome(client.create_bridge("meeting")),
-        await outcome(client.create_bridge("meeting")),
+        await outcome(client.create_bridge("board")),
+        await outcome(client.create_bridge("board")),
         await outcome(client.create_bridge("bad", type="dtmf_events")),
         await outcome(client.create_bridge("good", type="mixing,dtmf_events")),
-        await outcome(client.add_to_bridge("meeting", "nobody")),
+        await outcome(client.add_to_bridge("board", "nobody")),
         await outcome(client.add_to_bridge("nowhere", "nobody")),
-        await outcome(client.destroy_bridge("meeting")),
-        await outcome(client.destroy_bridge("meeting")),
-        await outcome(client.bridge("meeting")),
+        await outcome(client.destroy_bridge("board")),
+        await outcome(client.destroy_bridge("board")),
+        await outcome(client.bridge("nowhere")),
         await outcome(client.destroy_bridge("good")),
         await outcome(client.endpoint("PJSIP", "1009")),
         await outcome(client.subscribe("nobody-serves-this", "channel:x")),

@@ -213,7 +213,7 @@ async def test_the_caller_hangs_up_before_the_api_has_heard(asterisk: Asterisk) 
         async with serving(asterisk, api, SGE_DEADLINE_SECONDS="5") as service:
             proxy.stall("to server")
             channel = await asyncio.to_thread(dial, asterisk)
-            await until(lambda: proxy.connections > 0, service.log)
+            await until(lambda: proxy.received("to server") > 0, service.log)
             await asyncio.to_thread(asterisk.control.hang_up, channel)
             await asyncio.to_thread(service.wait_for_log, "agi_session", route="end")
             heard = len(sge.requests)

@@ -299,6 +299,13 @@ async def test_a_channel_cannot_be_taken_out_by_a_server_that_fails(
             await client.remove_from_bridge("b", "in")
 
 
+async def test_a_bridge_that_is_on_its_way_out(fake: FakeAri, client: AriClient) -> None:
+    """To be told that no application has it any more is as good as its end."""
+    await client.create_bridge("b")
+    fake.refuse_next(status=409)
+    await client.destroy_bridge("b")
+
+
 async def test_endpoints(fake: FakeAri, client: AriClient) -> None:
     """All, or one, with their state."""
     fake.phones["PJSIP/1003"] = PhoneState.OFFLINE

@@ -88,6 +88,7 @@ async def test_stall_and_resume(direction: Direction | None) -> None:
         pending = asyncio.create_task(reader.readexactly(5))
         done, _ = await asyncio.wait([pending], timeout=0.05)
         assert not done
+        assert proxy.received("to server") == 5
         proxy.resume()
         assert await pending == b"hello"
 
