@@ -1,6 +1,6 @@
-"""Audio of a phone that the lab makes and listens to itself: a tone, packets lost on purpose.
+"""Media of a phone that the lab makes and looks at itself: a tone, lost packets, pictures.
 
-SIPp's own audio can neither lose packets nor be listened to.
+SIPp's own audio can neither lose packets nor be listened to, and it has no video.
 
     with voice_of(asterisk, "1001", loses_every=5) as voice:
         ...
@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -33,7 +34,6 @@ WAVE = bytes.fromhex("9f958f8b8a8b8f959f1f150f0b0a0b0f")
 WAVES = 10
 LOUD = 0x40
 
-_THEIR_AUDIO = re.compile(r"^m=audio (\d+) RTP", re.MULTILINE)
 _MESSAGE = re.compile(r"^-{20,}.*$", re.MULTILINE)
 
 
@@ -42,6 +42,9 @@ class Voice:
 
     Of every `loses_every` packets one is not sent; 0 sends them all.
     """
+
+    medium = "audio"
+    port_word = "voice_port"
 
     def __init__(self, phone: Phone, *, loses_every: int = 0) -> None:
         self.phone = phone
@@ -75,7 +78,7 @@ class Voice:
         ):
             raise StartError(f"phone {self.phone.user} was not told where to send its audio")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as audio:
-            audio.bind((self.phone.address, int(self.phone.words["voice_port"])))
+            audio.bind((self.phone.address, int(self.phone.words[self.port_word])))
             audio.settimeout(LISTEN_SECONDS)
             number, due = 0, time.monotonic()
             while not self._is_over.is_set():
@@ -83,25 +86,64 @@ class Voice:
                 if time.monotonic() >= due:
                     number, due = number + 1, due + PACKET_SECONDS
                     if not self._loses_every or number % self._loses_every:
-                        audio.sendto(_packet(number), ("127.0.0.1", self._their_port()))
+                        audio.sendto(self._packet(number), ("127.0.0.1", self._their_port()))
 
     def _listen(self, audio: socket.socket) -> None:
-        try:
-            sound = audio.recv(2048)[12:]
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            self._take(audio.recv(2048)[12:])
+
+    def _take(self, sound: bytes) -> None:
         is_loud = sum((sample & 0x7F) < LOUD for sample in sound) > len(sound) // 2
         self._loud_packets += is_loud
 
+    def _packet(self, number: int) -> bytes:
+        return _rtp(0, number, number * 160, WAVE * WAVES)
+
     def _their_port(self) -> int:
         """The port that Asterisk named last, 0 before it named any."""
+        return self._told(rf"^m={self.medium} (\d+) RTP")
+
+    def _told(self, pattern: str) -> int:
+        """The number that Asterisk said last in a line of this form, 0 when in none."""
         received = (
             message
             for message in _MESSAGE.split(self.phone.messages())
             if "message received" in message
         )
-        ports = [int(port) for message in received for port in _THEIR_AUDIO.findall(message)]
-        return ports[-1] if ports else 0
+        named = re.compile(pattern, re.MULTILINE)
+        numbers = [int(number) for message in received for number in named.findall(message)]
+        return numbers[-1] if numbers else 0
+
+
+class Camera(Voice):
+    """Sends pictures and looks at those that come, in place of a phone's video.
+
+    They are VP8 by name: what Asterisk passes on it does not decode.
+    """
+
+    medium = "video"
+    port_word = "video_port"
+
+    def __init__(self, phone: Phone) -> None:
+        super().__init__(phone)
+        self._seen: set[bytes] = set()
+
+    def sees(self, other: "Camera", seconds: float = HEAR_SECONDS) -> bool:
+        """Return whether a picture of another phone's comes in before the deadline."""
+        picture = other._picture  # noqa: SLF001 - one of us
+        return wait_until(lambda: picture in self._seen, seconds)
+
+    @property
+    def _picture(self) -> bytes:
+        # One bit of the first byte says that a frame begins here.
+        return b"\x10" + f"a picture of {self.phone.user}".encode() * 10
+
+    def _take(self, sound: bytes) -> None:
+        self._seen.add(sound)
+
+    def _packet(self, number: int) -> bytes:
+        kind = self._told(r"^a=rtpmap:(\d+) VP8/")
+        return _rtp(0x80 | kind, number, number * 1800, self._picture)
 
 
 def voice_of(asterisk: Asterisk, user: str, *, loses_every: int = 0) -> Voice:
@@ -115,13 +157,20 @@ def calling_voice(asterisk: Asterisk, user: str, called: str) -> Voice:
     return Voice(_phone(asterisk, user).place("call-voice", called))
 
 
+def camera_of(asterisk: Asterisk, user: str) -> Camera:
+    """Return the camera of a registered phone that answers at once, with sound and pictures."""
+    phone = Phone(asterisk, user)
+    phone.words["video_port"] = str(phone.ports.last - 1)
+    return Camera(phone.listen("answer-video"))
+
+
 def _phone(asterisk: Asterisk, user: str) -> Phone:
     phone = Phone(asterisk, user)
     phone.words["voice_port"] = str(phone.ports.last - 1)
     return phone
 
 
-def _packet(number: int) -> bytes:
-    """RTP: version 2, payload type 0 (mu-law), one stream that has no beginning."""
-    head = struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * 160 & 0xFFFFFFFF, 0x5A5A5A5A)
-    return head + WAVE * WAVES
+def _rtp(kind: int, number: int, instant: int, payload: bytes) -> bytes:
+    """RTP: version 2, marker and payload type, one stream that has no beginning."""
+    head = (0x80, kind, number & 0xFFFF, instant & 0xFFFFFFFF, 0x5A5A5A5A)
+    return struct.pack("!BBHII", *head) + payload

@@ -80,7 +80,8 @@ class Dial:
 
     `caller_id` is the channel on whose behalf it rings, None where there is none; `announces` is
     the endpoint that the phone shows as calling in that case. `is_joined` puts the channel into
-    the bridge first, so that the others hear its ringing and early media.
+    the bridge first, so that the others hear its ringing and early media. `with_video` offers the
+    phone pictures too; who rings on another's behalf is offered what that one has.
     """
 
     channel_id: str
@@ -88,6 +89,7 @@ class Dial:
     caller_id: str | None
     announces: str
     is_joined: bool
+    with_video: bool = False
 
 
 @dataclass(frozen=True, slots=True)

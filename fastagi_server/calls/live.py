@@ -37,8 +37,16 @@ from fastagi_server.calls.transitions import Trigger
 class LiveCall(LegBook):
     """The legs of one call and what is known of them. Every method returns what is to be done."""
 
-    def __init__(self, call_id: str, legs: Sequence[Leg], *, is_conference: bool = False) -> None:
+    def __init__(
+        self,
+        call_id: str,
+        legs: Sequence[Leg],
+        *,
+        is_conference: bool = False,
+        has_video: bool = False,
+    ) -> None:
         super().__init__(call_id, legs, is_conference=is_conference)
+        self._has_video = has_video
         self._hears_ringing = False
         self._is_noted_ringing = False
         self._causes: list[int] = []
@@ -50,7 +58,16 @@ class LiveCall(LegBook):
             return list(self._ring_others())
         announced = self.legs[1] if len(self.legs) > 1 else first
         first.state = LegState.DIALLING
-        return [Dial(first.channel_id, first.endpoint, None, announced.endpoint, is_joined=False)]
+        return [
+            Dial(
+                first.channel_id,
+                first.endpoint,
+                None,
+                announced.endpoint,
+                is_joined=False,
+                with_video=self._has_video,
+            )
+        ]
 
     def rings(self, channel_id: str, at: datetime) -> list[Effect]:
         """A phone rings."""

@@ -33,6 +33,10 @@ ENTER_SECONDS = 2.0
 LATE_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Before each new attempt to record what the store did not take: a server restarts meanwhile."""
 
+VIDEO_FORMATS = "opus,g722,ulaw,alaw,vp8,vp9,h264"
+"""What a phone is offered with pictures, of which its endpoint allows some. Without a word of it
+Asterisk offers sound alone."""
+
 CALL_ID_VARIABLE = "SGE_CALL_ID"
 """The channel variable that names the call; ari.conf has it in every event."""
 
@@ -188,6 +192,7 @@ class CallEffects:
                 channel_id=channel_id,
                 originator=order.caller_id or "",
                 variables=variables,
+                formats=VIDEO_FORMATS if order.with_video else "",
             )
             await _surely(create)
             # Whoever makes a channel for an application subscribes that to it, so nothing has to be

@@ -28,6 +28,8 @@ from fastagi_server.telemetry.subject import learn
 
 Decide = Callable[[LiveCall], Sequence[Effect]]
 
+WITH_PICTURES = frozenset({CallType.VIDEO, CallType.SCREEN})
+
 _STATES = {"Up": LegState.UP, "Ringing": LegState.RINGING, "Ring": LegState.RINGING}
 
 
@@ -210,7 +212,12 @@ class Switchboard:
             Leg(leg_id(call.id, number), self._endpoints.of_dial_string(each), each)
             for number, each in enumerate(rung)
         ]
-        return LiveCall(call.id, legs, is_conference=call.call_type is CallType.CONFERENCE)
+        return LiveCall(
+            call.id,
+            legs,
+            is_conference=call.call_type is CallType.CONFERENCE,
+            has_video=call.call_type in WITH_PICTURES,
+        )
 
     async def _hang_up_adopted(self, call: Call) -> None:
         """End the channel of a call that the dialplan leads, if it is this Asterisk's."""

@@ -1,4 +1,4 @@
-"""What phones hear, and how the record says that it sounded, on the real Asterisk.
+"""What phones hear and see, and how the record says that it sounded, on the real Asterisk.
 
 The phones say a tone and listen for it themselves: nobody's word is taken for what was heard.
 """
@@ -13,7 +13,7 @@ from lab.asterisk import Asterisk
 from lab.phones import Phone
 from lab.processes import wait_until
 from lab.service import Service
-from lab.voice import Voice, calling_voice, voice_of
+from lab.voice import Voice, calling_voice, camera_of, voice_of
 
 pytestmark = pytest.mark.asterisk
 
@@ -151,3 +151,28 @@ def test_a_member_is_muted(led: Asterisk, leading_service: Service) -> None:
             service.request("POST", f"{room}/close")
             assert second.phone.wait(), second.phone.explain()
         assert first.phone.wait(), first.phone.explain()
+
+
+@pytest.mark.parametrize("call_type", ["video", "screen"])
+def test_pictures(led: Asterisk, leading_service: Service, call_type: str) -> None:
+    """Phones of a call with pictures are offered them, and see each other."""
+    with camera_of(led, "1001") as first, camera_of(led, "1002") as second:
+        call = leading_service.place("SIP/1001", "SIP/1002", call_type=call_type)
+        wait_for_status(leading_service, call["id"], "connected")
+        assert first.sees(second)
+        assert second.sees(first)
+        leading_service.request("POST", f"/calls/{call['id']}/end")
+        assert first.phone.wait(), first.phone.explain()
+        assert second.phone.wait(), second.phone.explain()
+
+
+def test_a_call_without_pictures(led: Asterisk, leading_service: Service) -> None:
+    """A phone that could show pictures is offered none in a call of sound alone."""
+    with Phone.answering(led, "1001") as first, Phone.answering(led, "1002") as second:
+        call = leading_service.place("SIP/1001", "SIP/1002")
+        wait_for_status(leading_service, call["id"], "connected")
+        leading_service.request("POST", f"/calls/{call['id']}/end")
+        assert first.wait(), first.explain()
+        assert second.wait(), second.explain()
+    assert "m=audio" in first.messages()
+    assert "m=video" not in first.messages() + second.messages()

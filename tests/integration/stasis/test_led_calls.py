@@ -58,6 +58,24 @@ async def test_two_phones(stage: Stage) -> None:
     await stage.when(lambda: switchboard.calls == ())
 
 
+@pytest.mark.parametrize(
+    ("call_type", "first_offer"),
+    [
+        (CallType.AUDIO, None),
+        (CallType.VIDEO, "opus,g722,ulaw,alaw,vp8,vp9,h264"),
+        (CallType.SCREEN, "opus,g722,ulaw,alaw,vp8,vp9,h264"),
+    ],
+)
+async def test_what_is_offered(stage: Stage, call_type: CallType, first_offer: str | None) -> None:
+    """The first phone of a call with pictures is offered them, the second what the first has."""
+    call = await stage.place("SIP/1001", "SIP/1002", call_type=call_type)
+    await stage.until(call.id, "connected")
+    made = [each.query for each in stage.fake.requests if each.path == ("channels", "create")]
+    assert [each.get("formats") or None for each in made] == [first_offer, None]
+    assert made[1]["originator"] == f"sge-{call.id}-0"
+    await stage.end(call.id)
+
+
 async def test_a_phone_hangs_up(stage: Stage) -> None:
     """The other one is hung up too."""
     call = await stage.place("SIP/1001", "SIP/1002")
