@@ -114,6 +114,8 @@ class _Events:
             await self._reconciliation.reconcile()
         except (AriError, StoreError) as error:
             _log.warning("calls_not_reconciled", reason=str(error))
+        except Exception:  # noqa: BLE001 - the next connect, or loss, tries again
+            _log.exception("calls_not_reconciled")
 
 
 @asynccontextmanager

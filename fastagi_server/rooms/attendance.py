@@ -147,6 +147,7 @@ class Attendance:
         self,
         room_id: str,
         *,
+        seated: Collection[str],
         bridged: Collection[str],
         alive: Collection[str],
         answered: Collection[str],
@@ -154,15 +155,15 @@ class Attendance:
     ) -> None:
         """Make record and PBX agree after a time without events.
 
-        `bridged` are the channels in the room's bridge, which is made anew unless `has_bridge`;
-        `alive` are all channels of the PBX, `answered` those of them that are up. Raises PbxError
-        when the bridge cannot be had.
+        `seated` had a seat when the PBX was asked; `bridged` are the channels in the room's bridge,
+        which is made anew unless `has_bridge`; `alive` are all channels of the PBX, `answered`
+        those of them that are up. Raises PbxError when the bridge cannot be had.
         """
         now = self._changes.now()
 
         def agree(room: Room) -> Room:
             return transitions.reconcile(
-                room, bridged=bridged, alive=alive, answered=answered, now=now
+                room, seated=seated, bridged=bridged, alive=alive, answered=answered, now=now
             )
 
         async with self._changes.turn(room_id) as before:
@@ -179,7 +180,7 @@ class Attendance:
             for member in room.members:
                 await _quietly(_placed(control, room, member, bridged))
         for channel in bridged:
-            if room.by_channel(channel) is None:
+            if room.by_channel(channel) is None and channel not in seated:
                 await self._send_away(channel)
 
     async def _note(

@@ -179,6 +179,7 @@ def close(room: Room, *, now: datetime) -> Room:
 def reconcile(
     room: Room,
     *,
+    seated: Collection[str],
     bridged: Collection[str],
     alive: Collection[str],
     answered: Collection[str],
@@ -188,10 +189,11 @@ def reconcile(
 
     `bridged` are the channels in the bridge, `alive` all that exist, `answered` those that are up.
     Who is in the bridge is present; who was present or has no channel any more has left; a
-    telephone that has answered has arrived.
+    telephone that has answered has arrived. `seated` had a seat before the PBX was asked: of who
+    has come, or gone, since then the events tell.
     """
     for member in room.members:
-        if member.channel is None or member.channel in bridged:
+        if member.channel is None or member.channel in bridged or member.channel not in seated:
             continue
         room = leave_bridge(room, member.channel, now=now)
         if member.channel not in alive:
@@ -199,7 +201,8 @@ def reconcile(
         elif member.channel in answered:
             room = arrive(room, member.channel, now=now)
     for channel in sorted(bridged):
-        room = enter(room, channel, now=now)
+        if room.by_channel(channel) is not None or channel not in seated:
+            room = enter(room, channel, now=now)
     return room
 
 

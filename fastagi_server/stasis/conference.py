@@ -169,6 +169,7 @@ class Conference:
         Raises AriError and StoreError. A room that cannot be put right alone is logged.
         """
         self._control.is_linked = True
+        rooms = await self._attendance.active()  # before Asterisk is asked: see `seated`
         channels = {channel.id: channel for channel in await self._ari.channels()}
         bridges = {
             bridge.id: bridge
@@ -177,13 +178,14 @@ class Conference:
         }
         if bridges:
             await self._ari.subscribe(self._app, *(f"bridge:{each}" for each in bridges))
-        rooms = await self._attendance.active()
         for room in rooms:
             await self._reconcile_room(room, bridges.pop(room.bridge_id, None), channels)
+        rooms = await self._attendance.active()
+        new = {room.bridge_id for room in rooms}
         for bridge in bridges.values():
-            await self._remove(bridge)
-        arriving = frozenset(self._callers)
-        self._learn(await self._attendance.active(), arriving)
+            if bridge.id not in new:
+                await self._remove(bridge)
+        self._learn(rooms, frozenset(self._callers))
         self._welcome_again(channels.values())
 
     def lose(self, reason: str) -> None:  # noqa: ARG002 - the link's callback
@@ -207,6 +209,7 @@ class Conference:
         try:
             await self._attendance.reconcile(
                 room.id,
+                seated={each.channel for each in room.members if each.channel is not None},
                 bridged=() if bridge is None else bridge.channels,
                 alive=channels.keys(),
                 answered=[each.id for each in channels.values() if each.state == "Up"],
@@ -246,6 +249,8 @@ class Conference:
             await self.reconcile()
         except (AriError, StoreError) as error:
             _log.warning("rooms_not_reconciled", reason=str(error))
+        except Exception:  # noqa: BLE001 - the next connect, or loss, tries again
+            _log.exception("rooms_not_reconciled")
 
     # -- one room's events, in order --------------------------------------------------------------
 

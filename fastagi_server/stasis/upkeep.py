@@ -1,7 +1,8 @@
 """Ends the records of calls that nobody will end: idle ones, and those whose channel is gone.
 
 Calls that are led here end with their channels. What remains is calls between users without a
-telephone, and calls that the dialplan leads and whose end nobody reported.
+telephone, calls that the dialplan leads and whose end nobody reported, and calls whose end the
+store did not take.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from fastagi_server.ari.errors import AriError
 from fastagi_server.calls.journal import CallJournal
 from fastagi_server.calls.legs import Note
 from fastagi_server.calls.models import Call, CallStatus, EndFacts
+from fastagi_server.calls.orders import CHANNEL_ID
 from fastagi_server.calls.transitions import Trigger
 from fastagi_server.stasis.effects import SYSTEM_VARIABLE
 from fastagi_server.stasis.switchboard import Switchboard
@@ -44,7 +46,7 @@ class ChannelView(Protocol):
     """Knows which calls have a channel."""
 
     async def unseen(self, calls: Sequence[Call]) -> tuple[set[str], set[str]]:
-        """Of calls, those that are led here, and those whose own channel is not there.
+        """Of calls, those that are led here, and those that have no channel any more.
 
         Both by id. Of a call whose channel is another system's nothing is said. Raises AriError.
         """
@@ -75,7 +77,22 @@ class PbxView:
             and call.channel.system == system
             and call.channel.unique_id not in channels
         }
-        return led, gone - led
+        return led, gone - led | left_behind(calls, self._switchboard)
+
+
+def left_behind(calls: Sequence[Call], switchboard: Switchboard) -> set[str]:
+    """The ids of calls that were placed here and are not led any more: their end got lost.
+
+    While the switchboard has no link it may still have to take them up.
+    """
+    if not switchboard.is_linked:
+        return set()
+    led = {live.call_id for live in switchboard.calls}
+    return {
+        call.id
+        for call in calls
+        if call.channel is None and CHANNEL_ID in call.metadata and call.id not in led
+    }
 
 
 class CallUpkeep:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastagi_server.calls.models import Call
 from fastagi_server.stasis.switchboard import Switchboard
-from fastagi_server.stasis.upkeep import ChannelView
+from fastagi_server.stasis.upkeep import ChannelView, left_behind
 from fastagi_server.supervision.supervision import Supervision
 
 
@@ -25,5 +25,7 @@ class SupervisedView:
         """See ChannelView."""
         if self._other is not None and not self._supervision.is_watching:
             return await self._other.unseen(calls)
-        led = () if self._switchboard is None else self._switchboard.calls
-        return {live.call_id for live in led}, set()
+        if self._switchboard is None:
+            return set(), set()
+        led = {live.call_id for live in self._switchboard.calls}
+        return led, left_behind(calls, self._switchboard)

@@ -31,7 +31,7 @@ steps = st.one_of(
     st.tuples(st.just("mute"), member_ids, st.booleans()),
     st.tuples(st.just("lock"), st.booleans()),
     st.tuples(st.just("close")),
-    st.tuples(st.just("reconcile"), some_channels, some_channels, some_channels),
+    st.tuples(st.just("reconcile"), some_channels, some_channels, some_channels, some_channels),
 )
 EVENTS = {
     "arrive": transitions.arrive,
@@ -69,9 +69,14 @@ def step(room: Room, name: str, *words: object) -> Room:  # noqa: C901 - one cas
         case "close", []:
             return transitions.close(room, now=NOON)
         case "reconcile", [*sets]:
-            bridged, alive, answered = cast("list[frozenset[str]]", sets)
+            seated, bridged, alive, answered = cast("list[frozenset[str]]", sets)
             return transitions.reconcile(
-                room, bridged=bridged, alive=alive | bridged, answered=answered, now=NOON
+                room,
+                seated=seated,
+                bridged=bridged,
+                alive=alive | bridged,
+                answered=answered,
+                now=NOON,
             )
         case _:
             raise AssertionError(name)
@@ -159,7 +164,8 @@ def test_roster_is_the_bridge(
         if name not in {"close", "lock"}:
             with suppress(RoomError):
                 room = step(room, name, *words)
-    room = step(room, "reconcile", bridged, frozenset[str](), frozenset[str]())
+    seated = frozenset(member.channel for member in room.members if member.channel is not None)
+    room = step(room, "reconcile", seated, bridged, frozenset[str](), frozenset[str]())
     assert {
         member.channel for member in room.members if member.state is MemberState.PRESENT
     } == bridged

@@ -8,6 +8,7 @@ from call_stage import APP, Stage, open_stage
 
 from fastagi_server.calls.models import Call, CallEvent
 from fastagi_server.calls.ports import Decision
+from fastagi_server.stasis import effects
 from fastagi_server.store.errors import StoreUnavailableError
 from fastagi_server.testing.ari.fake import FakeAri
 from fastagi_server.testing.ari.world import PhoneState
@@ -75,3 +76,30 @@ async def test_a_caller_who_cannot_be_recorded(
     monkeypatch.setattr(stage.store.calls, "create", refused)
     stage.fake.calls_in(APP, args="1001", caller_number="1002")
     await stage.empty()
+
+
+async def test_an_end_that_was_never_recorded(
+    stage: Stage, refuse: Refuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A placed call that nobody leads any more is ended after two looks; no other call is."""
+    monkeypatch.setattr(effects, "LATE_SECONDS", ())
+    board, upkeep = stage.telephony.switchboard, stage.telephony.upkeep
+    assert board is not None
+    lost = await stage.place("SIP/1001", "SIP/1002")
+    await stage.until(lost.id, "connected")
+    refuse(1)
+    stage.fake.phone.hangs_up(f"sge-{lost.id}-0")
+    await stage.when(lambda: not board.calls)
+    goes_on = await stage.place("SIP/1001", "SIP/1002")
+    await stage.until(goes_on.id, "connected")
+    board.is_linked = False
+    await upkeep.look()
+    await upkeep.look()
+    board.is_linked = True
+    await upkeep.look()
+    assert (await stage.until(lost.id, "connected")).is_active
+    await upkeep.look()
+    await stage.until(lost.id, "ended")
+    assert (await stage.store.calls.events(lost.id))[-1].facts == {"reason": "lost"}
+    await stage.until(goes_on.id, "connected")
+    await stage.end(goes_on.id)

@@ -225,6 +225,7 @@ async def test_reconciliation() -> None:
     desk.put(a_room(*members, seats=3))
     await desk.attendance.reconcile(
         ROOM_ID,
+        seated=["17.1", "17.2", "17.3"],
         bridged=["17.1", "17.8", "17.9"],
         alive=["17.1", "17.3", "17.8", "17.9"],
         answered=["17.1", "17.3", "17.8", "17.9"],
@@ -242,9 +243,33 @@ async def test_reconciliation_of_those_who_wait() -> None:
     waits = Member("17.3", MemberState.WAITING, NOON, channel="17.3")
     desk.put(a_room(waits, require_moderator=True))
     await desk.attendance.reconcile(
-        ROOM_ID, bridged=["17.3"], alive=["17.3"], answered=["17.3"], has_bridge=True
+        ROOM_ID,
+        seated=["17.3"],
+        bridged=["17.3"],
+        alive=["17.3"],
+        answered=["17.3"],
+        has_bridge=True,
     )
     assert pbx.orders == ["set aside 17.3"]
+
+
+async def test_reconciliation_with_an_older_look() -> None:
+    """Who came after the PBX was asked stays, and who left since then does not come back."""
+    pbx = MemoryPbx()
+    desk = Desk(pbx)
+    came = Member("17.2", MemberState.PRESENT, NOON, channel="17.2")
+    before = desk.put(a_room(came))
+    await desk.attendance.reconcile(
+        ROOM_ID,
+        seated=["17.1"],
+        bridged=["17.1"],
+        alive=["17.1"],
+        answered=["17.1"],
+        has_bridge=True,
+    )
+    assert desk.states == {"17.2": "present"}
+    assert pbx.orders == []
+    assert await desk.attendance.active() == [before]
 
 
 async def test_reconciliation_has_nothing_to_do() -> None:
@@ -253,7 +278,7 @@ async def test_reconciliation_has_nothing_to_do() -> None:
     for desk in (Desk(pbx), Desk()):
         desk.put(replace(a_room(), closed_at=NOON))
         await desk.attendance.reconcile(
-            ROOM_ID, bridged=[], alive=[], answered=[], has_bridge=False
+            ROOM_ID, seated=[], bridged=[], alive=[], answered=[], has_bridge=False
         )
     assert pbx.orders == []
 

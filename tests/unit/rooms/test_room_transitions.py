@@ -287,6 +287,7 @@ def test_reconciliation() -> None:
     room = replace(room, settings=replace(room.settings, require_moderator=True))
     room = transitions.reconcile(
         room,
+        seated=[f"17.{number}" for number in range(1, 8)],
         bridged=["17.3", "17.9"],
         alive=["17.2", "17.3", "17.4", "17.5", "17.6", "17.9"],
         answered=["17.3", "17.5", "17.9"],
