@@ -146,6 +146,8 @@ def test_early_media_reaches_the_caller(led: Asterisk, leading_service: Service)
     record, caller = called(led, leading_service, callee, hang_up_after_ms=300)
     assert caller.statuses() == [401, 100, 183, 200, 200]
     assert record["dial_status"] == "ANSWER"
+    channel = record["metadata"]["asterisk_channel_id"]
+    check_by_asterisk(led, leading_service, record["id"], channel)
 
 
 def test_an_extension_with_two_phones(led: Asterisk, leading_service: Service) -> None:

@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 
 import pytest
 from led_calls import (
+    ROOM_FOR_CLOCKS_MS,
     WAIT_SECONDS,
     all_talk,
     causes,
     check_by_asterisk,
+    detail_of,
     end_of,
     kinds,
     legs,
@@ -28,6 +31,9 @@ from lab.transfers import answering_to_transfer, extension
 pytestmark = pytest.mark.asterisk
 
 AT_ONCE = 100
+
+IDLE_LOOK_SECONDS = 60.0
+"""The upkeep looks every 30 s."""
 
 
 @pytest.fixture
@@ -124,9 +130,34 @@ def test_a_phone_hangs_up_while_the_service_is_away(
         assert second.wait(), second.explain()
         start_again(service)
         assert first.wait(), first.explain()
-    wait_for_status(service, call["id"], "ended")
+    record = wait_for_status(service, call["id"], "ended")
     (end,) = (event for event in service.events(call["id"]) if event["kind"] == "ended")
     assert end["facts"] == {"reason": "lost"}
+    detail = detail_of(led_asterisk, f"sge-{call['id']}-1")
+    answered = datetime.fromisoformat(record["answered_at"]).timestamp()
+    assert answered == pytest.approx(detail.answered, abs=ROOM_FOR_CLOCKS_MS / 1000)
+    assert datetime.fromisoformat(record["end_time"]).timestamp() >= detail.ended
+
+
+@pytest.mark.usefixtures("lab_root")
+def test_idle_calls(led_asterisk: Asterisk) -> None:
+    """A call between users that nobody takes is ended after a while, one that is on a phone not."""
+    limits = {"SGE_IDLE_RINGING_SECONDS": "1", "SGE_IDLE_CALL_SECONDS": "1"}
+    rings, talks = Phone.not_answering(led_asterisk, "1001"), Phone.talking(led_asterisk, "1002")
+    with rings, talks, Service.start({**ari_settings(led_asterisk), **limits}) as service:
+        service.wait_for_log("link_state", state="up")
+        calls = [service.place(each) for each in ("bob", "SIP/1001", "SIP/1002")]
+        wait_for_status(service, calls[2]["id"], "connected")
+        service.wait_for_log(
+            "call_ended_by_upkeep", call=calls[0]["id"], reason="idle", seconds=IDLE_LOOK_SECONDS
+        )
+        statuses = [service.call(call["id"])["status"] for call in calls]
+        assert statuses == ["ended", "ringing", "connected"]
+        for call in calls[1:]:
+            service.request("POST", f"/calls/{call['id']}/end")
+        assert rings.wait(), rings.explain()
+        assert talks.wait(), talks.explain()
+    assert led_asterisk.wait_idle()
 
 
 def test_calls_without_the_service(led_asterisk: Asterisk, service: Service) -> None:

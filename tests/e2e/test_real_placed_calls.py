@@ -137,6 +137,21 @@ def test_ended_while_it_rings(led: Asterisk, leading_service: Service) -> None:
     assert "< CANCEL" in phone.conversation()
 
 
+def test_ended_while_the_second_phone_rings(led: Asterisk, leading_service: Service) -> None:
+    """Both phones are let go, and Asterisk's own record says when."""
+    with Phone.talking(led, "1001") as first, Phone.not_answering(led, "1002") as second:
+        call = leading_service.place("SIP/1001", "SIP/1002")
+        assert wait_until(lambda: "< INVITE" in second.conversation(), WAIT_SECONDS)
+        leading_service.request("POST", f"/calls/{call['id']}/end")
+        assert first.wait(), first.explain()
+        assert second.wait(), second.explain()
+    assert end_of(leading_service, call["id"]) == ("ended", 16, "CANCEL")
+    detail = detail_of(led, f"sge-{call['id']}-1")
+    assert (detail.disposition, detail.talk_ms) == ("NO ANSWER", 0)
+    ended = datetime.fromisoformat(leading_service.call(call["id"])["end_time"]).timestamp()
+    assert ended == pytest.approx(detail.ended, abs=ROOM_FOR_CLOCKS_MS / 1000)
+
+
 def test_the_first_of_two_phones_to_answer(led: Asterisk, leading_service: Service) -> None:
     """The third stops ringing and is told that somebody else took the call."""
     first, fast = Phone.talking(led, "1001"), Phone.answering(led, "1002", ring_ms=300)
@@ -187,6 +202,7 @@ def test_early_media_is_heard(led: Asterisk, leading_service: Service) -> None:
         wait_for_status(leading_service, call["id"], "connected")
         leading_service.request("POST", f"/calls/{call['id']}/end")
         assert first.wait(), first.explain()
+    check_by_asterisk(led, leading_service, call["id"], f"sge-{call['id']}-1")
 
 
 def test_asterisk_has_nothing_to_complain_of(led: Asterisk, leading_service: Service) -> None:
