@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from typing import cast
 
@@ -49,6 +50,7 @@ def find_faults(settings: Settings, *, bound: frozenset[str] = frozenset()) -> l
         *_folder_faults(settings),
         *_access_faults(settings),
         *_outbound_faults(settings),
+        *_webhook_faults(settings),
         *_telemetry_faults(settings),
     ]
 
@@ -140,6 +142,16 @@ def _access_faults(settings: Settings) -> Iterator[str]:
         from fastagi_server.access import find_access_faults  # noqa: PLC0415 - not for the AGI role
 
         yield from find_access_faults(settings)
+
+
+def _webhook_faults(settings: Settings) -> Iterator[str]:
+    for name, webhook in settings.webhooks.items():
+        try:
+            settings.webhook_secret(name)
+            if webhook.ca_file is not None:
+                ssl.create_default_context(cafile=str(webhook.ca_file))
+        except (OSError, ValueError) as error:
+            yield f"SGE_WEBHOOKS: {name}: {error}"
 
 
 def _telemetry_faults(settings: Settings) -> Iterator[str]:

@@ -90,8 +90,11 @@ def traps(destinations: tuple[str, ...], url: str, every: float, calls: bool) ->
             values = fetch_from(url)
         except SourceError:
             values = None
+        dropped = watch.dropped
         for trap in watch.look(values):
             _send(trap, destinations)
+        if watch.dropped > dropped:
+            click.echo(f"{watch.dropped - dropped} traps too many at once were dropped", err=True)
         if look == 1:
             click.echo(f"watching {url}")
         time.sleep(every)

@@ -201,6 +201,10 @@ class HttpServer:
             asyncio.get_running_loop().remove_reader(self._given)
         self._server.should_exit = True
 
+    def hurry(self) -> None:
+        """Wait for no request any more, once stopped."""
+        self._server.force_exit = True
+
     def look_at_certificates(self) -> None:
         """Use renewed files for connections to come, without waiting for the next look."""
         if self._tls is not None:

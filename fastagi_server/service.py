@@ -79,6 +79,11 @@ class Service:
             if self.api.http is not None:
                 self.api.http.stop()
 
+    def hurry(self) -> None:
+        """Stop without waiting for requests of the API that are under way."""
+        if self.api.http is not None:
+            self.api.http.hurry()
+
     def apply(self, settings: Settings) -> None:
         """Take over what `reloading` can change. Raises `ValueError`, with nothing changed."""
         admission = admission_of(settings)

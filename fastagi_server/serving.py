@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -79,7 +80,7 @@ async def serve(
         reloading = Reloading(settings, read=read, apply=service.apply)
         drained = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(service.run(drained), name="service")
+            running = tasks.create_task(service.run(drained), name="service")
             reloads = tasks.create_task(
                 _reload_when_asked(reloading, signals.reload, manager.notifier), name="reloads"
             )
@@ -91,6 +92,8 @@ async def serve(
             _log.info("draining", sessions=service.agi.open_sessions)
             await _drain(service.agi, seconds, signals.hurry)
             drained.set()
+            await _either(running, signals.hurry)
+            service.hurry()
     _log.info("stopped")
 
 
@@ -119,7 +122,12 @@ async def _reload_when_asked(
 
 async def _drain(agi: FastAgiServer, seconds: float, hurry: asyncio.Event) -> None:
     draining = asyncio.create_task(agi.drain(seconds))
+    await _either(draining, hurry)
+    draining.cancel()
+
+
+async def _either(task: asyncio.Task[Any], hurry: asyncio.Event) -> None:
+    """Return when the task is done, or somebody is in a hurry."""
     hurried = asyncio.create_task(hurry.wait())
-    await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (draining, hurried):
-        task.cancel()
+    await asyncio.wait({task, hurried}, return_when=asyncio.FIRST_COMPLETED)
+    hurried.cancel()

@@ -13,7 +13,7 @@ from fastagi_server import __version__
 from fastagi_server.events.filters import TypeFilter
 from fastagi_server.events.hub import EventHub
 from fastagi_server.events.links import MeasureWatch
-from fastagi_server.events.models import Event
+from fastagi_server.events.models import GAP, Event
 from fastagi_server.events.tail import Tail
 from fastagi_server.settings import Settings
 from fastagi_server.store.opening import Store
@@ -117,6 +117,8 @@ def event_of(happening: happenings.Happening) -> Event:
     """The event that tells of something that happened in the PBX."""
     at = happening.at
     match happening:
+        case happenings.Missed(why=why):
+            return Event(GAP, at, data={"lost": None, "reason": why})
         case happenings.ChannelUp(unique_id=unique_id):
             data = {
                 "name": happening.name,

@@ -11,7 +11,7 @@ from fastagi_server.api.answers import json_answer
 from fastagi_server.api.board_bodies import BoardBody
 from fastagi_server.api.board_feed import BoardFeed
 from fastagi_server.api.context import TrustedRoute, services_of
-from fastagi_server.api.errors import ApiError
+from fastagi_server.api.errors import RETRY_LATER, ApiError
 from fastagi_server.api.openapi import OPERATOR_SECURITY, refusals
 
 PATH = "/wallboard"
@@ -43,7 +43,10 @@ async def snapshot(request: Request) -> Response:
     `figures` has the number of all calls and rooms. When the records cannot be read, `verdict` and
     `links` say so, and the calls and rooms are those of the last look.
     """
-    return json_answer(await services_of(request).board.snapshot())
+    try:
+        return json_answer(await services_of(request).board.snapshot())
+    except TimeoutError:
+        raise ApiError(503, "The state cannot be had in time", headers=RETRY_LATER) from None
 
 
 @router.get("/feed", name="wallboard_feed", include_in_schema=False)

@@ -91,7 +91,8 @@ class EventHub:
         """
         if len(self._readers) >= self._max_readers:
             raise TooManyReadersError
-        reader = Reader(self, wanted, self._next if not after else self._number_behind(after))
+        place = self._number_behind(after) if after else self._next
+        reader = Reader(self, wanted, place, is_following=not after)
         self._readers.add(reader)
         self._measures.event_streams.set(len(self._readers))
         return reader
@@ -135,10 +136,12 @@ class EventHub:
 
     def gap(self, number: int, lost: int | None) -> Streamed:
         """The marker that events before this number were lost."""
-        if lost is not None:
-            self._measures.drops.add("stream_event", amount=lost)
         cursor = self.cursor(number - 1)
         return Streamed(cursor, encode(Event(GAP, self._now(), data={"lost": lost}), cursor))
+
+    def drop(self, lost: int) -> None:
+        """So many events are gone that a reader was too slow for."""
+        self._measures.drops.add("stream_event", amount=lost)
 
     def _number_behind(self, cursor: str) -> int | None:
         boot, _, number = cursor.rpartition("-")
@@ -149,12 +152,19 @@ class EventHub:
 
 
 class Reader:
-    """A place in the stream; None as the place is one that nobody knows any more."""
+    """A place in the stream; None as the place is one that nobody knows any more.
 
-    def __init__(self, hub: EventHub, wanted: TypeFilter, place: int | None) -> None:
+    Who comes back after an hour was not too slow: for a reader that is not following, what was
+    lost before it first takes something does not count as dropped.
+    """
+
+    def __init__(
+        self, hub: EventHub, wanted: TypeFilter, place: int | None, *, is_following: bool
+    ) -> None:
         self._hub = hub
         self._wanted = wanted
         self._place = place
+        self._is_following = is_following
         self._news = asyncio.Event()
         self._news.set()
 
@@ -168,13 +178,17 @@ class Reader:
         """At most `limit` events, of those that are there now; a gap before them counts as one."""
         taken: list[Streamed] = []
         oldest = self._hub.oldest
+        was_following, self._is_following = self._is_following, True
         if self._place is None or self._place < oldest:
             lost = None if self._place is None else oldest - self._place
+            if was_following and lost is not None:
+                self._hub.drop(lost)
             taken.append(self._hub.gap(oldest, lost))
             self._place = oldest
         end = min(self._hub.end, self._place + LOOK_AHEAD)
         while self._place < end and len(taken) < limit:
-            if self._wanted.wants(self._hub.event(self._place).type):
+            event_type = self._hub.event(self._place).type
+            if event_type == GAP or self._wanted.wants(event_type):
                 taken.append(self._hub.streamed(self._place))
             self._place += 1
         if self._place == self._hub.end:

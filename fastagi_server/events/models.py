@@ -76,7 +76,7 @@ TYPES: Mapping[str, str] = {
     "quality.sampled": "The mean opinion score, 1 to 5, of the channels sampled last; mos",
     "service.started": "This service serves; version",
     "service.stopping": "This service ends, and with it the stream",
-    GAP: "Events before this one were lost; lost is how many at most, null when unknown",
+    GAP: "Events before this one were lost; lost is how many at most, null when unknown; reason",
 }
 """Every type and its meaning. Types may be added, so that programs shall ignore unknown ones."""
 

@@ -112,7 +112,9 @@ class HealthBoard:
         previous = before.state if before is not None else State.UP
         if condition.state is previous:
             return
-        report = _log.info if condition.state is State.UP else _log.warning
+        # What is not there yet at the first look has not gone, and who keeps it warns by himself.
+        is_news = before is not None and condition.state is not State.UP
+        report = _log.warning if is_news else _log.info
         report(
             "health_changed",
             dependency=name,

@@ -69,6 +69,13 @@ class SecurityAlert(Happening):
     remote_address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Missed(Happening):
+    """For a while nothing was heard of the PBX; `why` says what had happened."""
+
+    why: str
+
+
 OnSighting = Callable[[Happening], None]
 """Is told of everything, in order; must not wait and should not raise."""
 

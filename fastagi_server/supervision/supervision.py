@@ -19,7 +19,7 @@ from fastagi_server.ari.dispatch import OrderedDispatch
 from fastagi_server.calls.sighting import Report, Seen, Sighting
 from fastagi_server.calls.sightings import Sightings
 from fastagi_server.supervision.census import Census, Counts
-from fastagi_server.supervision.happenings import OnSighting, happening_of
+from fastagi_server.supervision.happenings import Missed, OnSighting, happening_of
 from fastagi_server.supervision.ports import BookError, CallBook, IsLed, PbxLook
 from fastagi_server.supervision.reading import read, show
 from fastagi_server.supervision.strangers import Stranger, Strangers
@@ -72,6 +72,7 @@ class Supervision:
         self._is_refused = False
         self._pbx: PbxLook | None = None
         self._is_watching = False
+        self._blind: str | None = None
         self._owes_certainty = False
         self._news = asyncio.Event()
         self._looking = asyncio.Lock()
@@ -125,6 +126,7 @@ class Supervision:
 
     async def connected(self, run: AsteriskRun) -> None:
         """Look at what is there, before events are handed on. Raises AmiError."""
+        self._tell_missed()
         if run.is_new:
             self._put(self._sightings.compare((), _now(), is_certain=True))
         self._owes_certainty = True
@@ -138,7 +140,14 @@ class Supervision:
     def lost(self, reason: str) -> None:
         """No events come for a while."""
         self._is_watching = False
+        self._blind = reason
         _log.warning("supervision_blind", reason=reason)
+
+    def _tell_missed(self) -> None:
+        """Tell that what happened before now was not heard, unless this is the first connect."""
+        why, self._blind = self._blind, "events were dropped"
+        if why is not None and self._on_sighting is not None:
+            self._on_sighting(Missed(_now(), why))
 
     # -- work -------------------------------------------------------------------------------------
 

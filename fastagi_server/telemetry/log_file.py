@@ -111,9 +111,17 @@ class LogFile:
             self.close()
             self._is_torn = False
         if self._descriptor is None:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
-            self._descriptor = os.open(self._path, flags, MODE)
+            self._descriptor = self._open()
         return self._descriptor
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
+        try:
+            descriptor = os.open(self._path, flags | os.O_EXCL, MODE)
+        except FileExistsError:
+            return os.open(self._path, flags, MODE)
+        os.fchmod(descriptor, MODE)  # the mask of a hardened service would keep operators out
+        return descriptor
 
     def _is_current(self, descriptor: int) -> bool:
         """Whether the path still names the file that is open."""

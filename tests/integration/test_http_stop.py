@@ -122,3 +122,27 @@ async def test_who_connects_later_waits(kept: socket.socket) -> None:
             answer = await reader.readuntil(b'"hello"')
         writer.close()
     assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_a_hurry(kept: socket.socket) -> None:
+    """Whoever stops the server in a hurry does not wait for a request under way."""
+    app, began, ends = FastAPI(), asyncio.Event(), asyncio.Event()
+
+    @app.get("/hello")
+    async def hello() -> None:  # pyright: ignore[reportUnusedFunction]
+        began.set()
+        await ends.wait()
+
+    listener = kept.dup()
+    listener.setblocking(False)
+    async with HttpServer(app, "unused", 0, listener=listener) as server:
+        task = asyncio.create_task(server.run())
+        _, writer = await connected(kept)
+        writer.write(REQUEST)
+        await began.wait()
+        server.stop()
+        server.hurry()
+        async with asyncio.timeout(http_module.GRACEFUL_SECONDS):
+            await task
+        ends.set()
+        writer.close()

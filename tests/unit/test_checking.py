@@ -75,6 +75,10 @@ def test_nothing_wrong(tmp_path: Path) -> None:
         ({"sge_api_key_file": "/nonexistent"}, "SGE: /nonexistent: No such file or directory"),
         ({"sge_outbound_allow": "0X.,abc("}, "SGE_OUTBOUND_ALLOW: 'abc(' is no pattern"),
         ({"sge_outbound_deny": "-"}, "SGE_OUTBOUND_DENY: '-' is no pattern"),
+        (
+            {"sge_webhooks": {"crm": {"url": "https://crm.example", "ca_file": "/nonexistent"}}},
+            "SGE_WEBHOOKS: crm: [Errno 2] No such file or directory",
+        ),
     ],
 )
 def test_faults(tmp_path: Path, given: dict[str, object], fault: str) -> None:

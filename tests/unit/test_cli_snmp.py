@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from fastagi_server.cli import main
-from fastagi_server.snmp import sending, source
+from fastagi_server.snmp import sending, source, traps
 from fastagi_server.snmp.objects import Values
 from fastagi_server.snmp.sending import SendError
 from fastagi_server.snmp.source import SourceError
@@ -77,6 +77,14 @@ def test_traps_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     sent, printed = watch(monkeypatch, "192.0.2.7:162", "192.0.2.8:162")
     assert sent == [("voipServiceDown", ("192.0.2.7:162", "192.0.2.8:162"))]
     assert printed == "voipServiceDown 0\n"
+
+
+def test_traps_too_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said how many were dropped."""
+    monkeypatch.setattr(traps, "MAX_TRAPS", 0)
+    sent, printed = watch(monkeypatch, "192.0.2.7:162")
+    assert sent == []
+    assert printed == "1 traps too many at once were dropped\n"
 
 
 def test_trap_that_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from fastagi_server.supervision.happenings import (
     EndpointRegistered,
     EndpointUnregistered,
     Happening,
+    Missed,
     SecurityAlert,
 )
 
@@ -67,6 +68,12 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
                 "account": "1001",
                 "remote_address": "IPV4/UDP/192.0.2.7/5060",
             },
+        ),
+        (
+            Missed(NOON, "the connection was lost"),
+            "stream.gap",
+            None,
+            {"lost": None, "reason": "the connection was lost"},
         ),
     ],
 )

@@ -111,6 +111,20 @@ async def test_who_may_look(
     assert (await service.get("/wallboard")).status_code == 200
 
 
+async def test_a_look_that_takes_too_long(
+    app: FastAPI, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer says so, and when to ask again."""
+
+    async def look() -> dict[str, object]:
+        raise TimeoutError
+
+    monkeypatch.setattr(app.state.services.board, "_look", look)
+    answer = await operator.get("/wallboard")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert answer.json()["message"] == "The state cannot be had in time"
+
+
 async def test_the_store_is_away(
     app: FastAPI, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,24 @@ def test_a_slow_reader_is_told_what_it_lost(hub: EventHub, measures: Measures) -
     assert measures.drops.values == {("stream_event",): 3.0}
 
 
+def test_who_comes_back_was_not_slow(hub: EventHub, measures: Measures) -> None:
+    """What was lost before a reader came back with a cursor counts as no drop."""
+    publish(hub, *["call.ended"] * 7)
+    reader = hub.open_reader(ALL, "b0-1")
+    assert taken(reader, 1) == [("b0-3", "stream.gap", 2)]
+    assert measures.drops.values == {}
+    publish(hub, *["call.ended"] * 5)
+    assert taken(reader, 1) == [("b0-8", "stream.gap", 5)]
+    assert measures.drops.values == {("stream_event",): 5.0}
+
+
+def test_a_published_gap_is_for_everybody(hub: EventHub) -> None:
+    """That the PBX was not heard for a while is told to those, too, who want few types."""
+    reader = hub.open_reader(TypeFilter(["room.*"]))
+    publish(hub, "call.created", "stream.gap", "call.ended")
+    assert taken(reader) == [("b0-2", "stream.gap")]
+
+
 def test_an_unwanted_event_moves_the_cursor(hub: EventHub) -> None:
     """Who wants little does not fall behind for it."""
     reader = hub.open_reader(TypeFilter(["room.*"]))

@@ -137,10 +137,17 @@ async def test_changes_are_logged_once() -> None:
         await board.check()
         patient.condition = Condition()
         await board.check()
-    assert logs == [
+        patient.condition = Condition(State.DOWN)
+        await board.check()
+    assert [(line["state"], line["log_level"]) for line in logs] == [
+        ("degraded", "info"),
+        ("up", "info"),
+        ("down", "warning"),
+    ]
+    assert logs[:2] == [
         {
             "event": "health_changed",
-            "log_level": "warning",
+            "log_level": "info",
             "dependency": "outbox",
             "state": "degraded",
             "previous": "up",

@@ -20,6 +20,7 @@ from watched import (
 
 from fastagi_server.ami.snapshots import ShownContact
 from fastagi_server.calls.models import CallStatus, EndFacts
+from fastagi_server.supervision.happenings import Happening, Missed
 from fastagi_server.supervision.ports import BookError
 from fastagi_server.supervision.supervision import Supervision
 
@@ -172,6 +173,23 @@ async def test_a_store_that_is_away_at_the_connect(scene: Scene) -> None:
     await scene.supervision.look()
     await scene.supervision.idle()
     assert scene.book.told == [("call-7", "end")]
+
+
+async def test_what_was_not_heard_is_told() -> None:
+    """After a lost link, and after events that were dropped, whoever listens hears of a gap."""
+    told: list[Happening] = []
+    supervision = Scene(on_sighting=told.append).supervision
+    await supervision.connected(RUN)
+    assert told == []
+    supervision.lost("the connection was cut")
+    assert told == []
+    await supervision.connected(RUN)
+    await supervision.connected(RUN)
+    assert [each.why for each in told if isinstance(each, Missed)] == [
+        "the connection was cut",
+        "events were dropped",
+    ]
+    assert len(told) == 2
 
 
 async def test_nothing_is_looked_at_while_there_is_no_link(scene: Scene) -> None:

@@ -60,9 +60,10 @@ def test_lines_are_appended(stage: Stage) -> None:
     assert (stage.fallback.lines, stage.diverted) == (b"", 0.0)
 
 
-def test_a_new_file_is_not_for_everybody(stage: Stage) -> None:
-    """Its owner writes, its group reads."""
-    before = os.umask(0)
+@pytest.mark.parametrize("mask", [0, 0o077])
+def test_a_new_file_is_not_for_everybody(stage: Stage, mask: int) -> None:
+    """Its owner writes, its group reads, whatever the mask of the service is."""
+    before = os.umask(mask)
     try:
         stage.file.write(b"one\n")
     finally:
