@@ -227,6 +227,20 @@ TABLE: tuple[Measure, ...] = (
         ("link",),
     ),
     Measure(
+        "sip_link_up",
+        "sge_voip_sip_link_up",
+        "gauge",
+        "1 while Asterisk answers on the gateway's SIP connection, by link",
+        ("link",),
+    ),
+    Measure(
+        "sip_link_changes",
+        "sge_voip_sip_link_changes_total",
+        "counter",
+        "Changes of a SIP connection's state, by link and by the state it went to",
+        ("link", "state"),
+    ),
+    Measure(
         "http_limited",
         "sge_voip_http_limited_total",
         "counter",
@@ -267,6 +281,26 @@ TABLE: tuple[Measure, ...] = (
         "Seconds from a manager event's time in Asterisk to the call's record telling it",
     ),
     Measure(
+        "signaling_messages",
+        "sge_voip_signaling_messages_total",
+        "counter",
+        "Signaling messages of calls from browsers, by kind (offer, answer, ringing, hangup, ...)",
+        ("kind",),
+    ),
+    Measure(
+        "gateway_legs",
+        "sge_voip_gateway_legs_total",
+        "counter",
+        "Legs of browsers that ended, by why (ended, busy, cancelled, left, gateway_lost, ...)",
+        ("reason",),
+    ),
+    Measure(
+        "gateway_legs_open",
+        "sge_voip_gateway_legs_open",
+        "gauge",
+        "Legs of browsers at this moment",
+    ),
+    Measure(
         "drops",
         "sge_voip_drops_total",
         "counter",
@@ -279,6 +313,19 @@ TABLE: tuple[Measure, ...] = (
         "sge_voip_event_streams_open",
         "gauge",
         "Readers of the event stream at this moment",
+    ),
+    Measure(
+        "sockets_open",
+        "sge_voip_sockets_open",
+        "gauge",
+        "Event sockets of users at this moment",
+    ),
+    Measure(
+        "socket_frames",
+        "sge_voip_socket_frames_total",
+        "counter",
+        "Frames received on event sockets, by kind (unreadable: answered with an Error)",
+        ("kind",),
     ),
     Measure(
         "webhook_deliveries",
@@ -345,14 +392,21 @@ class Measures(PresentMeasures):
         self.ami_link_changes = Counter()
         self.ami_events = Counter()
         self.ami_event_lag_seconds = Histogram()
+        self.sip_link_up = Gauge()
+        self.sip_link_changes = Counter()
         self.http_limited = Counter()
         self.key_set_fetches = Counter()
         self.audit_records = Counter()
         self.records_forgotten = Counter()
         self.calls_not_registered = Counter()
         self.call_record_lag_seconds = Histogram()
+        self.signaling_messages = Counter()
+        self.gateway_legs = Counter()
+        self.gateway_legs_open = Gauge()
         self.drops = Counter()
         self.event_streams = Gauge()
+        self.sockets_open = Gauge()
+        self.socket_frames = Counter()
         self.webhook_deliveries = Counter()
         self.webhook_lag_seconds = Gauge()
         self.webhook_dead_letters = Gauge()
