@@ -1,4 +1,4 @@
-"""Programs of this host that tests of operation need: Debian's snmpd, smilint, promtool, logrotate.
+"""Programs of this host that tests need: Debian's snmpd, smilint, promtool, coturn and others.
 
 `python3 -m lab install` installs their packages with apt-get where they are missing. On a machine
 that was booted with systemd the packages start their services, which no test uses.
@@ -19,6 +19,8 @@ PACKAGES = {
     "promtool": "prometheus",
     "systemd-analyze": "systemd",
     "logrotate": "logrotate",
+    "ip": "iproute2",
+    "turnserver": "coturn",
 }
 """A program and the package that it comes with."""
 
