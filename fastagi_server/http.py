@@ -1,11 +1,12 @@
 """The HTTP server of the embedded API: uvicorn on a socket that is ours."""
 
 import asyncio
+import functools
 import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httptools
 import structlog
@@ -14,7 +15,9 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fastagi_server.api.context import CERTIFICATE, TRANSPORT
+from fastagi_server.api.sockets import PATH as SOCKET_PATH
 from fastagi_server.fastagi.admission import is_loopback
+from fastagi_server.http_sockets import SocketLimits, SocketProtocol
 from fastagi_server.trust.server_tls import ServerTls
 
 _log = structlog.stdlib.get_logger("http")
@@ -35,6 +38,9 @@ seconds."""
 FIRST_REQUEST_SECONDS = 1.0
 """How long a new connection may still take to ask something when the server stops: the request of
 somebody who has just connected is on its way."""
+
+
+_SOCKET_PATH = SOCKET_PATH.encode()
 
 
 class _Server(uvicorn.Server):
@@ -76,9 +82,20 @@ class _Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._end_head()
         self._has_asked = True
+        cycle = self.cycle
         super().on_headers_complete()
-        if self._is_leaving:
+        if self._is_leaving and self.cycle is not cycle:  # a WebSocket has none
             self.cycle.keep_alive = False
+
+    def _should_upgrade(self) -> bool:
+        # Elsewhere the wish is ignored, and the request is answered as any other.
+        return self.url.partition(b"?")[0] == _SOCKET_PATH and super()._should_upgrade()
+
+    def handle_websocket_upgrade(self) -> None:
+        if self._is_leaving:
+            self.transport.close()
+        else:
+            super().handle_websocket_upgrade()
 
     def shutdown(self) -> None:
         self._is_leaving = True
@@ -121,7 +138,8 @@ class HttpServer:
 
     A `listener` is used instead that somebody else keeps: who connects when we stop waits in it.
     With `tls` it speaks HTTPS only. From `trusted_proxies` (addresses or networks) the headers
-    X-Forwarded-For and X-Forwarded-Proto are believed. Raises `OSError` on entering when the
+    X-Forwarded-For and X-Forwarded-Proto are believed. `sockets` limits what WebSocket clients may
+    do, and `on_drop` counts, by name, what was cut for it. Raises `OSError` on entering when the
     address is taken.
     """
 
@@ -134,6 +152,8 @@ class HttpServer:
         tls: ServerTls | None = None,
         trusted_proxies: Sequence[str] = (),
         listener: socket.socket | None = None,
+        sockets: SocketLimits = SocketLimits(),  # noqa: B008 - frozen
+        on_drop: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._address = (host, port)
         self._given = listener
@@ -147,7 +167,12 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 http=_Protocol,
-                ws="none",
+                ws=_socket_protocol(sockets, on_drop),
+                ws_max_size=sockets.max_message_bytes,
+                ws_ping_interval=sockets.heartbeat_seconds,
+                ws_ping_timeout=sockets.heartbeat_seconds,
+                # Frames are small, and a compressor for each socket is not.
+                ws_per_message_deflate=False,
                 ssl_context_factory=None if tls is None else tls.context_for,
                 proxy_headers=bool(trusted_proxies),
                 forwarded_allow_ips=list(trusted_proxies),
@@ -216,6 +241,11 @@ class HttpServer:
         """Close every connection, after the answer that is under way: clients make new ones."""
         for connection in tuple(self._server.server_state.connections):
             connection.shutdown()
+
+
+def _socket_protocol(limits: SocketLimits, on_drop: Callable[[str], None]) -> Any:
+    """What uvicorn makes a protocol of; it knows classes only by name."""
+    return functools.partial(SocketProtocol, limits=limits, on_drop=on_drop)
 
 
 def _bound(host: str, port: int) -> socket.socket:
