@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastagi_server.api.access import Access
 from fastagi_server.api.audit import AuditTrail
 from fastagi_server.http import HttpServer
+from fastagi_server.http_sockets import SocketLimits
 from fastagi_server.identities.certificates import CertificateTable
 from fastagi_server.identities.extensions import ExtensionTable
 from fastagi_server.identities.proofs import TokenReader
@@ -21,7 +22,7 @@ from fastagi_server.settings import Settings
 from fastagi_server.store.opening import Store
 from fastagi_server.store.retention import Forgetting, Retention, keep_forgetting
 from fastagi_server.telemetry.measures import Measures
-from fastagi_server.telephony import outbound_policy
+from fastagi_server.telephony import browser_endpoint, outbound_policy
 from fastagi_server.trust.operators import Operators
 from fastagi_server.trust.server_tls import ServerTls
 
@@ -47,7 +48,7 @@ async def open_access(
             requests_per_minute=settings.sge_rate_limit_per_minute,
             failures_per_minute=settings.sge_failures_per_minute,
             account_failures_per_minute=settings.sge_account_failures_per_minute,
-            directory=ExtensionTable(settings.sge_extensions),
+            directory=ExtensionTable(settings.sge_extensions, browser_endpoint(settings)),
             max_calls=settings.sge_max_calls_per_user or None,
             outbound=outbound_policy(settings),
             audit=await stack.enter_async_context(AuditTrail(store.audit, measures=measures)),
@@ -63,7 +64,11 @@ def _retentions(settings: Settings, store: Store) -> list[Retention]:
 
 
 def open_http(
-    app: FastAPI, settings: Settings, *, listener: socket.socket | None = None
+    app: FastAPI,
+    settings: Settings,
+    measures: Measures,
+    *,
+    listener: socket.socket | None = None,
 ) -> HttpServer:
     """The server of the API, not yet listening. Raises `ValueError` in words."""
     return HttpServer(
@@ -73,6 +78,12 @@ def open_http(
         tls=_open_tls(settings),
         trusted_proxies=settings.fastagi_api_trusted_proxies,
         listener=listener,
+        sockets=SocketLimits(
+            heartbeat_seconds=settings.ws_heartbeat_interval,
+            stall_seconds=settings.ws_message_timeout,
+            max_message_bytes=settings.ws_max_message_size,
+        ),
+        on_drop=measures.drops.add,
     )
 
 

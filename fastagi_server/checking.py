@@ -15,7 +15,7 @@ from fastagi_server.fastagi.endings import OnError
 from fastagi_server.fastagi.router import Router
 from fastagi_server.routes import ROUTES
 from fastagi_server.service import admission_of
-from fastagi_server.settings import Settings
+from fastagi_server.settings import Settings, SettingsError, split_address
 from fastagi_server.sge.address import normalise_base_url
 from fastagi_server.sge.credentials import open_credentials
 from fastagi_server.sge.errors import SgeError
@@ -38,6 +38,9 @@ def describe_settings(settings: Settings) -> Iterator[str]:
         yield f"{name.upper()}={'' if value is None else _PASSWORD.sub(MASK, str(value))}"
 
 
+WILDCARDS = frozenset({"0.0.0.0", "::"})
+
+
 def find_faults(settings: Settings, *, bound: frozenset[str] = frozenset()) -> list[str]:
     """What would stop the server from starting, each in words with the setting to change.
 
@@ -45,12 +48,14 @@ def find_faults(settings: Settings, *, bound: frozenset[str] = frozenset()) -> l
     """
     return [
         *_address_faults(settings, admission_of(settings), bound),
+        *_gateway_faults(settings),
         *_route_faults(settings),
         *_api_faults(settings),
         *_folder_faults(settings),
         *_access_faults(settings),
         *_outbound_faults(settings),
         *_webhook_faults(settings),
+        *_browser_faults(settings),
         *_telemetry_faults(settings),
     ]
 
@@ -106,6 +111,19 @@ def _address_faults(
             yield f"PORT: {settings.fastagi_api_host}:{settings.port}: {_reason(error)}"
 
 
+def _gateway_faults(settings: Settings) -> Iterator[str]:
+    if not settings.sge_gateway_listen:
+        return
+    host, port = split_address(settings.sge_gateway_listen)
+    if host in WILDCARDS:
+        yield "SGE_GATEWAY_LISTEN: Asterisk is told this address and must reach it: not a wildcard"
+        return
+    try:
+        _try_to_bind(host, port, shared=False)
+    except OSError as error:
+        yield f"SGE_GATEWAY_LISTEN: {host}:{port}: {_reason(error)}"
+
+
 def _reason(error: OSError) -> str:
     """Without the address, which Python puts behind the system's words."""
     return str(error.strerror or error).partition(" (while ")[0]
@@ -152,6 +170,14 @@ def _webhook_faults(settings: Settings) -> Iterator[str]:
                 ssl.create_default_context(cafile=str(webhook.ca_file))
         except (OSError, ValueError) as error:
             yield f"SGE_WEBHOOKS: {name}: {error}"
+
+
+def _browser_faults(settings: Settings) -> Iterator[str]:
+    for secret in ("turn_secret", "gateway_token"):
+        try:
+            getattr(settings, secret)
+        except SettingsError as error:
+            yield str(error)
 
 
 def _telemetry_faults(settings: Settings) -> Iterator[str]:

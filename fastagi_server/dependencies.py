@@ -24,12 +24,14 @@ def own_probes(settings: Settings, measures: Measures, outbox: Outbox) -> Iterat
     yield probes.disk(lambda: shutil.disk_usage(settings.fastagi_state_dir).free)
 
 
-def link_probes(*, ari: Link | None, ami: Link | None) -> Iterator[Probe]:
+def link_probes(*, ari: Link | None, ami: Link | None, sip: Link | None = None) -> Iterator[Probe]:
     """The links to Asterisk that the settings ask for."""
     if ari is not None:
         yield probes.linked("ari", ari, "link to Asterisk's REST interface")
     if ami is not None:
         yield probes.linked("ami", ami, "link to Asterisk's manager interface")
+    if sip is not None:
+        yield probes.linked("sip", sip, "link to Asterisk for calls from browsers")
 
 
 def registration_health(board: HealthBoard) -> Callable[[], Awaitable[Health]]:

@@ -11,7 +11,7 @@ import resource
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -29,7 +29,7 @@ from fastagi_server.registration.relay import Relay
 from fastagi_server.routes import ROUTES
 from fastagi_server.services import Services
 from fastagi_server.settings import Settings
-from fastagi_server.sge_api import SgeApi, open_embedded, open_remote
+from fastagi_server.sge_api import SgeApi, open_remote
 from fastagi_server.telemetry.exposition import Exposition, open_exposition
 from fastagi_server.telemetry.measures import Measures
 from fastagi_server.telemetry.recent import RecentLines
@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     from fastagi_server.supervising import Watch
 
 _log = structlog.stdlib.get_logger("service")
+
+
+class Part(Protocol):
+    """What runs for as long as the service does."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +71,9 @@ class Service:
             if self.api.http is not None:
                 tasks.create_task(self.api.http.run(), name="http")
             until_stopped = [relay, tasks.create_task(self.health.run(), name="health")]
-            if self.api.telephony is not None:
-                until_stopped.append(tasks.create_task(self.api.telephony.run(), name="telephony"))
-            if self.api.streaming is not None:
-                until_stopped.append(tasks.create_task(self.api.streaming.run(), name="streaming"))
-            if self.watch is not None:
-                until_stopped.append(tasks.create_task(self.watch.run(), name="watch"))
+            until_stopped += [
+                tasks.create_task(part.run(), name=name) for name, part in self._parts()
+            ]
             await stop.wait()
             for task in until_stopped:
                 task.cancel()
@@ -76,8 +81,23 @@ class Service:
                 self.api.streaming.stop()
             if self.api.services is not None:
                 self.api.services.board.close()
+                self.api.services.presence.close()
+                self.api.services.signaling.close()
             if self.api.http is not None:
                 self.api.http.stop()
+
+    def _parts(self) -> Iterator[tuple[str, Part]]:
+        """What else runs, by name."""
+        parts: tuple[tuple[str, Part | None], ...] = (
+            ("telephony", self.api.telephony),
+            ("streaming", self.api.streaming),
+            ("presence", self.api.presence_feed),
+            ("browser-calls", self.api.browser_calls),
+            ("watch", self.watch),
+        )
+        for name, part in parts:
+            if part is not None:
+                yield name, part
 
     def hurry(self) -> None:
         """Stop without waiting for requests of the API that are under way."""
@@ -128,6 +148,8 @@ async def open_service(
     async with AsyncExitStack() as stack:
         exposition = await stack.enter_async_context(_exposition(settings, measures, worker))
         if settings.embedded:
+            from fastagi_server.embedding import open_embedded  # noqa: PLC0415 - not for AGI alone
+
             api = await open_embedded(
                 stack, settings, exposition, tracing, sockets, worker=worker, recent=recent
             )
@@ -234,6 +256,7 @@ def _link_probes(api: SgeApi, watch: "Watch | None") -> Iterator[Probe]:
     return link_probes(
         ari=telephony.link if telephony is not None else None,
         ami=watch.link if watch is not None else None,
+        sip=api.browser_calls.agent if api.browser_calls is not None else None,
     )
 
 

@@ -19,9 +19,11 @@ from fastagi_server.ari.link import AriLink
 from fastagi_server.ari.listener import AriListener
 from fastagi_server.calls.journal import CallJournal
 from fastagi_server.calls.outbound import OutboundPolicy, pattern_of
+from fastagi_server.identities.browsers import NO_BROWSERS, BrowserEndpoint
 from fastagi_server.identities.extensions import ExtensionTable
 from fastagi_server.rooms.desk import RoomDesk
 from fastagi_server.settings import Settings, split_address
+from fastagi_server.stasis.browsers import BrowserCallers
 from fastagi_server.stasis.census import Counts, PbxCensus
 from fastagi_server.stasis.conference import Conference
 from fastagi_server.stasis.effects import CallEffects
@@ -118,85 +120,141 @@ class _Events:
             _log.exception("calls_not_reconciled")
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What telephony stands on, with an Asterisk or without."""
+
+    settings: Settings
+    store: Store
+    measures: Measures
+    endpoints: Endpoints
+    journal: CallJournal
+    policy: OutboundPolicy
+    on_sighting: OnSighting | None
+
+    def watch(self, switchboard: Switchboard | None = None) -> Watch | None:
+        """What supervises the calls, where the settings name a manager interface."""
+        book = RecordBook(self.store.calls, self.journal)
+        return make_watch(
+            self.settings,
+            book,
+            self.measures,
+            call_of=_no_call if switchboard is None else switchboard.call_of,
+            on_sighting=self.on_sighting,
+        )
+
+    def upkeep(self, view: ChannelView | None) -> CallUpkeep:
+        """What ends calls that nobody ends."""
+        limits = IdleLimits(
+            self.settings.sge_idle_ringing_seconds, self.settings.sge_idle_call_seconds
+        )
+        return CallUpkeep(self.journal, limits, view)
+
+
 @asynccontextmanager
 async def open_telephony(
     settings: Settings,
     store: Store,
     measures: Measures,
     on_sighting: OnSighting | None = None,
+    is_reachable: Callable[[str], bool] = lambda _: False,
 ) -> AsyncGenerator[Telephony]:
     """Calls and rooms in the Asterisk that the settings name; not linked until it is run.
 
-    `on_sighting` hears what supervision sees.
+    `on_sighting` hears what supervision sees; `is_reachable` says which users have a page open.
 
     Leaving ends no call. Raises `AriAddressError` and `ValueError` in words, and `OSError` where
     the address of ASTERISK_ARI_LISTEN cannot be had.
     """
-    endpoints = Endpoints(maps_sip=settings.sge_map_sip, extensions=settings.sge_dial_strings)
-    journal = CallJournal(records=store.calls, measures=measures)
-    book = RecordBook(store.calls, journal)
-    policy = outbound_policy(settings)
+    ground = _Ground(
+        settings,
+        store,
+        measures,
+        Endpoints(
+            maps_sip=settings.sge_map_sip,
+            extensions=settings.sge_dial_strings,
+            browsers=browser_endpoint(settings),
+            is_reachable=is_reachable,
+        ),
+        CallJournal(records=store.calls, measures=measures),
+        outbound_policy(settings),
+        on_sighting,
+    )
     async with AsyncExitStack() as stack:
         ari = None
         if settings.asterisk_ari_url:
             ari = await stack.enter_async_context(_open_client(settings, measures))
-        rooms = await stack.enter_async_context(
-            _open_rooms(settings, ari, store, endpoints, policy, measures)
-        )
-        limits = IdleLimits(settings.sge_idle_ringing_seconds, settings.sge_idle_call_seconds)
+        rooms = await stack.enter_async_context(_open_rooms(ground, ari))
         if ari is None or rooms.conference is None:
-            watch = make_watch(settings, book, measures, on_sighting=on_sighting)
-            upkeep = CallUpkeep(journal, limits, _supervised(watch, None, None))
-            if watch is not None:
-                PbxCensus(None, measures, _counts(watch))
-            yield Telephony(rooms.desk, upkeep, watch=watch)
-            return
-        effects = CallEffects(
-            ari, journal, app=settings.asterisk_ari_app, ring_seconds=settings.sge_ring_seconds
-        )
-        switchboard = Switchboard(ari, effects, endpoints)
-        arrivals = Arrivals(
-            ari, journal, effects, switchboard, system_name=settings.fastagi_system_name
-        )
-        applications = {
-            settings.asterisk_ari_app: VoipApplication(arrivals, endpoints).enter,
-            settings.asterisk_ari_outbound_app: OutboundApplication(arrivals, policy).enter,
-        }
-        reconciliation = Reconciliation(
-            ari, journal, effects, switchboard, endpoints, applications=applications
-        )
-        events = _Events(switchboard, reconciliation, rooms.conference)
-        stack.push_async_callback(events.close)
-        events.reception = Reception(
-            switchboard, applications, on_overflow=events.overflow, measures=measures
-        )
-        link = await _open_link(settings, ari, events, measures)
-        view = PbxView(ari, switchboard, system_name=settings.fastagi_system_name)
-        watch = make_watch(
-            settings, book, measures, call_of=switchboard.call_of, on_sighting=on_sighting
-        )
-        upkeep = CallUpkeep(journal, limits, _supervised(watch, switchboard, view))
-        PbxCensus(ari, measures, _counts(watch))
-        quality = QualitySampler(ari, measures)
-        yield Telephony(rooms.desk, upkeep, ari, switchboard, link, quality, watch)
+            yield _without_ari(ground, rooms)
+        else:
+            yield await _open_led(stack, ground, ari, rooms, rooms.conference)
 
 
-def _open_rooms(
-    settings: Settings,
-    ari: AriClient | None,
-    store: Store,
-    endpoints: Endpoints,
-    policy: OutboundPolicy,
-    measures: Measures,
-) -> AbstractAsyncContextManager[RoomService]:
+def _without_ari(ground: _Ground, rooms: RoomService) -> Telephony:
+    watch = ground.watch()
+    if watch is not None:
+        PbxCensus(None, ground.measures, _counts(watch))
+    return Telephony(rooms.desk, ground.upkeep(_supervised(watch, None, None)), watch=watch)
+
+
+async def _open_led(
+    stack: AsyncExitStack,
+    ground: _Ground,
+    ari: AriClient,
+    rooms: RoomService,
+    conference: Conference,
+) -> Telephony:
+    """Calls that are led here, over ARI."""
+    settings, measures = ground.settings, ground.measures
+    journal, endpoints = ground.journal, ground.endpoints
+    effects = CallEffects(
+        ari,
+        journal,
+        app=settings.asterisk_ari_app,
+        ring_seconds=settings.sge_ring_seconds,
+        browsers=endpoints.browsers,
+    )
+    switchboard = Switchboard(ari, effects, endpoints)
+    arrivals = Arrivals(
+        ari, journal, effects, switchboard, system_name=settings.fastagi_system_name
+    )
+    callers = BrowserCallers(ari, journal, effects, switchboard, endpoints)
+    applications = {
+        settings.asterisk_ari_app: VoipApplication(arrivals, endpoints, callers).enter,
+        settings.asterisk_ari_outbound_app: OutboundApplication(arrivals, ground.policy).enter,
+    }
+    reconciliation = Reconciliation(
+        ari, journal, effects, switchboard, endpoints, applications=applications
+    )
+    events = _Events(switchboard, reconciliation, conference)
+    stack.push_async_callback(events.close)
+    events.reception = Reception(
+        switchboard, applications, on_overflow=events.overflow, measures=measures
+    )
+    link = await _open_link(settings, ari, events, measures)
+    watch = ground.watch(switchboard)
+    view = PbxView(ari, switchboard, system_name=settings.fastagi_system_name)
+    upkeep = ground.upkeep(_supervised(watch, switchboard, view))
+    PbxCensus(ari, measures, _counts(watch))
+    quality = QualitySampler(ari, measures)
+    return Telephony(rooms.desk, upkeep, ari, switchboard, link, quality, watch)
+
+
+def _no_call(_channel_id: str) -> None:
+    """The live call of a channel, where none is led here."""
+
+
+def _open_rooms(ground: _Ground, ari: AriClient | None) -> AbstractAsyncContextManager[RoomService]:
+    settings, endpoints = ground.settings, ground.endpoints
     return open_rooms(
         ari,
-        store.rooms,
-        directory=ExtensionTable(settings.sge_extensions),
+        ground.store.rooms,
+        directory=ExtensionTable(settings.sge_extensions, endpoints.browsers),
         endpoints=endpoints,
-        outbound=policy,
+        outbound=ground.policy,
         app=settings.asterisk_ari_conference_app,
-        measures=measures,
+        measures=ground.measures,
         ring_seconds=settings.sge_ring_seconds,
         max_participants=settings.sge_max_room_participants,
         max_rooms=settings.sge_max_rooms_per_user,
@@ -236,7 +294,15 @@ def outbound_policy(settings: Settings) -> OutboundPolicy:
         allow=tuple(map(pattern_of, settings.sge_outbound_allow)),
         deny=tuple(map(pattern_of, settings.sge_outbound_deny)),
         for_users=settings.sge_users_may_call_out,
+        browsers=browser_endpoint(settings),
     )
+
+
+def browser_endpoint(settings: Settings) -> BrowserEndpoint:
+    """The endpoint behind which the browsers of users are, if there is a gateway to them."""
+    if not settings.sge_gateway_listen:
+        return NO_BROWSERS
+    return BrowserEndpoint(settings.sge_gateway_endpoint)
 
 
 def _supervised(

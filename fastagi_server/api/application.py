@@ -1,22 +1,30 @@
 """Puts the API together."""
 
 from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
 
 from fastagi_server.api import (
     asterisk,
     audit_log,
     call_commands,
     calls,
+    client,
     docs,
     events,
     health,
+    ice_servers,
     metrics,
+    phone,
+    presence,
     rooms,
+    signaling,
     snmp,
+    socket_service,
+    sockets,
     wallboard,
 )
 from fastagi_server.api.access import Access
-from fastagi_server.api.asterisk_view import AsteriskView, Shared, SharedView
+from fastagi_server.api.asterisk_view import Shared, SharedView
 from fastagi_server.api.authentication import Authenticator
 from fastagi_server.api.board import Board
 from fastagi_server.api.board_look import BoardLook
@@ -24,16 +32,19 @@ from fastagi_server.api.context import ApiServices
 from fastagi_server.api.envelope import Envelope
 from fastagi_server.api.errors import add_error_handlers
 from fastagi_server.api.limits import Limits
-from fastagi_server.api.live import LinkView, LiveLook, Switchboard, Watch
+from fastagi_server.api.live import LiveLook
 from fastagi_server.api.openapi import TITLE, describe
+from fastagi_server.api.parts import BrowserParts, PbxParts
 from fastagi_server.api.rendered_calls import RenderedCalls
 from fastagi_server.calls.ports import CallControl
 from fastagi_server.calls.registry import CallRegistry
 from fastagi_server.events.hub import EventHub
 from fastagi_server.health import probes
 from fastagi_server.health.board import HealthBoard
+from fastagi_server.presence.desk import PresenceDesk, open_presence
 from fastagi_server.rooms.desk import RoomDesk, open_desk
-from fastagi_server.rooms.registry import RoomRegistry
+from fastagi_server.signaling.exchange import Exchange
+from fastagi_server.signaling.ice import IceBook
 from fastagi_server.store.errors import StoreError
 from fastagi_server.store.opening import Store
 from fastagi_server.telemetry.exposition import Exposition
@@ -43,7 +54,19 @@ from fastagi_server.telemetry.recent import RecentLines
 from fastagi_server.telemetry.tracing import Tracing
 
 PREFIX = "/api/v1"
-VOIP = (calls, call_commands, rooms, asterisk, events, audit_log, health, wallboard)
+VOIP = (
+    calls,
+    call_commands,
+    signaling,
+    ice_servers,
+    presence,
+    rooms,
+    asterisk,
+    events,
+    audit_log,
+    health,
+    wallboard,
+)
 
 
 def create_app(
@@ -52,12 +75,8 @@ def create_app(
     measures: Measures,
     bootstrap_key: str | None,
     version: str,
-    control: CallControl | None = None,
-    room_desk: RoomDesk | None = None,
-    asterisk_view: AsteriskView | None = None,
-    link: LinkView | None = None,
-    switchboard: Switchboard | None = None,
-    watch: Watch | None = None,
+    pbx: PbxParts = PbxParts(),  # noqa: B008 - frozen
+    browsers: BrowserParts = BrowserParts(),  # noqa: B008 - frozen
     access: Access = Access(),  # noqa: B008 - frozen
     exposition: Exposition | None = None,
     tracing: Tracing | None = None,
@@ -68,43 +87,75 @@ def create_app(
     """The ASGI application of the embedded SGE API.
 
     It needs no lifespan: the store is open before and closed after. `bootstrap_key` is a key with
-    service scope that the store need not know. `control` rings participants; without it a call
-    that would have to ring a dial string is refused with 503 `pbx_unreachable`. `asterisk_view` is
-    what operators look at; without it `asterisk/*` is refused in the same way. `link`,
-    `switchboard` and `watch` are shown in `asterisk/live`. `room_desk` is the one that the PBX's
-    events come to; without it there are rooms for users without telephones. `access` says who is
-    let in besides API keys, how often, and what is audited. `exposition` is what shows the
-    measures, by default this process's alone. `tracing` makes each request a span. `event_hub` is
-    the stream of events, by default one that nothing is published in. `recent` has the last errors
-    for the wallboard, and `board_masker` keeps callers off it.
+    service scope that the store need not know. `access` says who is let in besides API keys, how
+    often, and what is audited. `exposition` is what shows the measures, by default this process's
+    alone. `tracing` makes each request a span. `event_hub` is the stream of events, by default one
+    that nothing is published in. `recent` has the last errors for the wallboard, and
+    `board_masker` keeps callers off it.
     """
     app = _empty_app(version)
     limits = access.limits(measures)
-    registry = _registry(store, control, measures, access)
-    room_desk = room_desk or open_desk(records=store.rooms, control=None, measures=measures)
-    seats = room_desk.registry
-    look = LiveLook(calls=registry, rooms=seats, link=link, switchboard=switchboard, watch=watch)
+    authenticator = _authenticator(store, bootstrap_key, access, limits)
+    registry = _registry(store, pbx.control, measures, access)
+    room_desk = pbx.room_desk or open_desk(records=store.rooms, control=None, measures=measures)
+    desk = browsers.presence_desk or open_presence(measures=measures, directory=access.directory)
     exposition = exposition or Exposition(measures)
-    shared_view = SharedView(asterisk_view) if asterisk_view is not None else None
+    view = SharedView(pbx.view) if pbx.view is not None else None
     health_board = _health(store, measures)
+    event_sockets = _sockets(desk, authenticator, limits, measures, browsers.max_sockets)
     app.state.services = ApiServices(
         calls=registry,
         rendered_calls=RenderedCalls(),
         rooms=room_desk,
-        authenticator=_authenticator(store, bootstrap_key, access, limits),
+        authenticator=authenticator,
         limits=limits,
         audit=store.audit,
         measures=measures,
         exposition=exposition,
         health=health_board,
-        asterisk=shared_view,
-        live=Shared(look.look),
-        board=_board(registry, seats, health_board, exposition, shared_view, recent, board_masker),
+        asterisk=view,
+        live=Shared(_live(pbx, registry, room_desk).look),
+        board=_board(registry, room_desk, health_board, exposition, view, recent, board_masker),
         events=event_hub or EventHub(measures=measures),
+        signaling=browsers.exchange or _exchange(store, access, measures),
+        ice=browsers.ice or IceBook(),
+        presence=desk,
+        sockets=event_sockets,
     )
+    app.router.routes.append(WebSocketRoute(sockets.PATH, event_sockets))
     app.add_middleware(Envelope, measures=measures, audit=access.audit, tracing=tracing)
     _add_resources(app)
     return app
+
+
+def _live(pbx: PbxParts, calls: CallRegistry, rooms: RoomDesk) -> LiveLook:
+    return LiveLook(
+        calls=calls,
+        rooms=rooms.registry,
+        link=pbx.link,
+        switchboard=pbx.switchboard,
+        watch=pbx.watch,
+    )
+
+
+def _exchange(store: Store, access: Access, measures: Measures) -> Exchange:
+    return Exchange(calls=store.calls, directory=access.directory, measures=measures)
+
+
+def _sockets(
+    desk: PresenceDesk,
+    authenticator: Authenticator,
+    limits: Limits,
+    measures: Measures,
+    max_connections: int,
+) -> sockets.Sockets:
+    return sockets.Sockets(
+        desk=desk,
+        authenticator=authenticator,
+        limits=limits,
+        measures=measures,
+        max_connections=max_connections,
+    )
 
 
 def _registry(
@@ -126,15 +177,19 @@ def _add_resources(app: FastAPI) -> None:
     app.include_router(health.details_router, prefix=f"{PREFIX}/voip")
     app.include_router(metrics.router, prefix=PREFIX)
     app.include_router(snmp.router, prefix=PREFIX)
+    app.include_router(socket_service.status_router)
+    app.include_router(socket_service.router)
     docs.add_docs(app)
     wallboard.add_wallboard(app)
+    client.add_client(app)
+    phone.add_phone(app)
     add_error_handlers(app)
     describe(app)
 
 
 def _board(
     calls: CallRegistry,
-    rooms: RoomRegistry,
+    rooms: RoomDesk,
     health: HealthBoard,
     exposition: Exposition,
     view: SharedView | None,
@@ -143,7 +198,7 @@ def _board(
 ) -> Board:
     look = BoardLook(
         calls=calls,
-        rooms=rooms,
+        rooms=rooms.registry,
         health=health,
         exposition=exposition,
         endpoints=view.endpoints if view is not None else None,

@@ -4,7 +4,7 @@ Both hang on the request and not on FastAPI's dependencies, because each depende
 request about as much as the work of a small endpoint.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,10 @@ from fastagi_server.events.hub import EventHub
 from fastagi_server.health.board import HealthBoard
 from fastagi_server.identities.audit import AuditRecords
 from fastagi_server.identities.identity import Identity
+from fastagi_server.presence.desk import PresenceDesk
 from fastagi_server.rooms.desk import RoomDesk
+from fastagi_server.signaling.exchange import Exchange
+from fastagi_server.signaling.ice import IceBook
 from fastagi_server.telemetry.exposition import Exposition
 from fastagi_server.telemetry.measures import Measures
 
@@ -41,7 +44,7 @@ class ApiServices:
     """All that endpoints may use.
 
     `health` watches the store, and what else `service` adds. `asterisk` is None where no PBX is
-    configured.
+    configured. `sockets` are the open event sockets, of which there is to know only their number.
     """
 
     calls: CallRegistry
@@ -57,6 +60,10 @@ class ApiServices:
     live: Shared
     board: Board
     events: EventHub
+    signaling: Exchange
+    ice: IceBook
+    presence: PresenceDesk
+    sockets: Sized
 
 
 class AuthenticatedRoute(APIRoute):

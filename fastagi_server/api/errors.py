@@ -18,6 +18,7 @@ from fastagi_server.api.answers import JSON_TYPE
 from fastagi_server.ari import errors as ari
 from fastagi_server.calls import errors as calls
 from fastagi_server.rooms import errors as rooms
+from fastagi_server.signaling import errors as signaling
 from fastagi_server.store.errors import StoreError
 
 RETRY_LATER = {"Retry-After": "5"}
@@ -40,6 +41,8 @@ TITLES = {
     "send_dtmf": "Key press failed",
     "play_to_call": "Call playback failed",
     "transfer_call": "Call transfer failed",
+    "send_signaling": "Signaling failed",
+    "get_signaling": "Signaling failed",
     "create_room": "Room creation failed",
     "get_room": "Room retrieval failed",
     "get_room_events": "Room retrieval failed",
@@ -54,6 +57,9 @@ TITLES = {
     "unmute_member": "Member unmuting failed",
     "start_recording": "Recording failed",
     "stop_recording": "Recording failed",
+    "set_presence": "Invalid presence status",
+    "get_presence": "No presence set",
+    "list_presence": "Presence retrieval failed",
     "asterisk_health": "Asterisk unhealthy",
     "asterisk_info": "Failed to retrieve Asterisk information",
     "asterisk_channels": "Failed to retrieve Asterisk channels",
@@ -112,6 +118,20 @@ ROOM_STATUSES: Mapping[type[rooms.RoomError], int] = {
     rooms.WrongPasswordError: 403,
 }
 
+SIGNALING_STATUSES: Mapping[type[signaling.SignalingError], int] = {
+    signaling.UnknownKindError: 422,
+    signaling.InvalidPayloadError: 422,
+    signaling.InvalidSdpError: 422,
+    signaling.InvalidCandidateError: 422,
+    signaling.UnknownAddresseeError: 422,
+    signaling.WrongStateError: 409,
+    signaling.TooManyWaitsError: 429,
+    signaling.NoGatewayError: 503,
+}
+
+UNKNOWN_TYPE = "Invalid signaling type"
+"""The documented title of one refusal, whatever else its operation is refused for."""
+
 PBX_UNREACHABLE = "The PBX cannot be reached now"
 _LATER = frozenset({429, 503})
 _UNTITLED = frozenset({401, 405, 429, 500})
@@ -159,16 +179,23 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(calls.CallError, _on_call_error)
     app.add_exception_handler(rooms.RoomError, _on_room_error)
+    app.add_exception_handler(signaling.SignalingError, _on_signaling_error)
     app.add_exception_handler(StoreError, _on_store_error)
     app.add_exception_handler(ari.AriError, _on_ari_error)
 
 
 def _answer(
-    scope: Scope, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    scope: Scope,
+    status: int,
+    code: str,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    title: str | None = None,
 ) -> Response:
     scope[CODE] = code
     body = {
-        "error": title_of(getattr(scope.get("route"), "name", ""), status),
+        "error": title or title_of(getattr(scope.get("route"), "name", ""), status),
         "message": message,
         "code": code,
         "request_id": scope[REQUEST_ID],
@@ -219,6 +246,14 @@ async def _on_room_error(request: Request, error: Exception) -> Response:
     status = ROOM_STATUSES[type(error)]
     headers = RETRY_LATER if status in _LATER else None
     return _answer(request.scope, status, error.code, str(error), headers)
+
+
+async def _on_signaling_error(request: Request, error: Exception) -> Response:
+    error = cast("signaling.SignalingError", error)
+    status = SIGNALING_STATUSES[type(error)]
+    headers = RETRY_LATER if status in _LATER else None
+    title = UNKNOWN_TYPE if isinstance(error, signaling.UnknownKindError) else None
+    return _answer(request.scope, status, error.code, str(error), headers, title=title)
 
 
 async def _on_store_error(request: Request, error: Exception) -> Response:

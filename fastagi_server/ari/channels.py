@@ -72,8 +72,12 @@ class ChannelOperations:
         timeout: int = 30,  # noqa: ASYNC109 - the phone's, not ours
         originator: str = "",
         variables: Mapping[str, str] | None = None,
+        formats: str = "",
     ) -> Channel:
-        """Make a channel and ring it for `timeout` seconds; it enters `app` when it answers."""
+        """Make a channel and ring it for `timeout` seconds; it enters `app` when it answers.
+
+        `formats` are codecs, by commas; not together with `originator`.
+        """
         query: Parameters = {
             "endpoint": endpoint,
             "app": app,
@@ -82,6 +86,7 @@ class ChannelOperations:
             "callerId": caller_id,
             "timeout": timeout,
             "originator": originator,
+            "formats": formats,
         }
         return await self._new("originate", ("channels",), query, variables)
 

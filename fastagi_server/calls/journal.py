@@ -92,6 +92,14 @@ class CallJournal:
         self._measures.calls.add(EventKind.ADOPTED)
         return recorded
 
+    async def register(self, order: CallOrder) -> Call:
+        """A new call that the PBX has made by itself, without a channel that it is known by."""
+        call = order.draft(PBX, self._now())
+        event = CallEvent(EventKind.CREATED, call.start_time, PBX, {})
+        recorded, _ = await self._records.create(call, event, None)
+        self._measures.calls.add(EventKind.CREATED)
+        return recorded
+
     async def log(
         self, call_id: str, kind: EventKind, actor: str, facts: Mapping[str, str | int]
     ) -> None:

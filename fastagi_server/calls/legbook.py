@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from fastagi_server.calls import quality
+from fastagi_server.calls.causes import Cause
 from fastagi_server.calls.legs import (
     CloseBridge,
+    Dial,
     Effect,
     HangUp,
     Leg,
     LegState,
+    LogTransfer,
     Note,
     Park,
     Rate,
@@ -99,6 +102,37 @@ class LegBook:
                 if leg.is_present:
                     effects.append(Unpark(leg.channel_id))
         return effects + self._note_hold(at, actor, was_on_hold=was_on_hold)
+
+    def transfer(self, leaving: Leg, new: Leg) -> list[Effect]:
+        """Let the new leg take the place of one that leaves at once."""
+        staying = next((leg for leg in self.legs if leg.is_present and leg is not leaving), None)
+        if self.is_ended or self.connected_at is None or staying is None or not leaving.is_present:
+            return []
+        self._take_place(leaving, new)
+        new.state, new.is_joined = LegState.DIALLING, True
+        return [
+            *self._hang_up(leaving, Cause.NORMAL),
+            Dial(new.channel_id, new.endpoint, staying.channel_id, "", is_joined=True),
+        ]
+
+    def replaced(self, channel_id: str, heir: Leg, to: str, at: datetime) -> list[Effect]:
+        """A phone has transferred those it talked to, `to` a number or, empty, to its other call.
+
+        The heir is in its place already, in the bridge too, and leads to whom they talk from now.
+        """
+        old = self._ever(channel_id)
+        if old is None:
+            return []
+        was_on_hold = self._is_on_hold()
+        old.is_handed_over = heir.is_joined = True
+        self._take_place(old, heir)
+        if self.is_ended:
+            return list(self._hang_up(heir, Cause.NORMAL))
+        return [
+            *self._hang_up(old, Cause.NORMAL),
+            LogTransfer(old.participant, to),
+            *self._note_hold(at, "", was_on_hold=was_on_hold),
+        ]
 
     def _hold(self, channel_id: str, at: datetime, *, is_held: bool) -> list[Effect]:
         leg = self.leg(channel_id)

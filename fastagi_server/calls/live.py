@@ -16,7 +16,7 @@ from datetime import datetime
 
 from fastagi_server.calls import causes
 from fastagi_server.calls.causes import Cause
-from fastagi_server.calls.legbook import LegBook
+from fastagi_server.calls.legbook import TALKERS, LegBook
 from fastagi_server.calls.legs import (
     Answer,
     Dial,
@@ -24,7 +24,6 @@ from fastagi_server.calls.legs import (
     Join,
     Leg,
     LegState,
-    LogTransfer,
     Note,
     OpenBridge,
     Ring,
@@ -98,6 +97,24 @@ class LiveCall(LegBook):
             return [*self._join(leg), *self._note_connected(at)]
         return list(self._ring_others())
 
+    def arrives(self, leg: Leg, at: datetime, *, calls: bool) -> list[Effect]:
+        """A channel came by itself to take part: the caller's, or, once it is connected, another.
+
+        The caller hears ringing until somebody has answered; all who are called are rung for him.
+        """
+        self.legs.insert(0 if calls else len(self.legs), leg)
+        if self.is_ended or not (calls or self.connected_at):
+            return list(self._hang_up(leg, Cause.NORMAL))
+        self.least_parties = TALKERS
+        if self.connected_at is not None:
+            leg.state = LegState.UP
+            return [Answer(leg.channel_id), *self._join(leg)]
+        answered = next((each for each in self.legs if each.is_present), None)
+        if answered is not None:
+            return list(self._connect(answered, at))
+        self._hears_ringing = True
+        return [Ring(leg.channel_id), *self._dial_waiting(hears_all=False)]
+
     def accept(self, at: datetime, actor: str) -> list[Effect]:
         """A user without a leg took the call: the caller is answered, the phones stop ringing."""
         if self.is_ended or self.connected_at is not None or not self._has_arrived():
@@ -160,37 +177,6 @@ class LiveCall(LegBook):
         status = causes.dial_status(cause)
         return [] if self.is_ended else list(self._end(at, cause, status, EndedBy.PBX))
 
-    def transfer(self, leaving: Leg, new: Leg) -> list[Effect]:
-        """Let the new leg take the place of one that leaves at once."""
-        staying = next((leg for leg in self.legs if leg.is_present and leg is not leaving), None)
-        if self.is_ended or self.connected_at is None or staying is None or not leaving.is_present:
-            return []
-        self._take_place(leaving, new)
-        new.state, new.is_joined = LegState.DIALLING, True
-        return [
-            *self._hang_up(leaving, Cause.NORMAL),
-            Dial(new.channel_id, new.endpoint, staying.channel_id, "", is_joined=True),
-        ]
-
-    def replaced(self, channel_id: str, heir: Leg, to: str, at: datetime) -> list[Effect]:
-        """A phone has transferred those it talked to, `to` a number or, empty, to its other call.
-
-        The heir is in its place already, in the bridge too, and leads to whom they talk from now.
-        """
-        old = self._ever(channel_id)
-        if old is None:
-            return []
-        was_on_hold = self._is_on_hold()
-        old.is_handed_over = heir.is_joined = True
-        self._take_place(old, heir)
-        if self.is_ended:
-            return list(self._hang_up(heir, Cause.NORMAL))
-        return [
-            *self._hang_up(old, Cause.NORMAL),
-            LogTransfer(old.participant, to),
-            *self._note_hold(at, "", was_on_hold=was_on_hold),
-        ]
-
     # -- what follows from a report ---------------------------------------------------------------
 
     def _settle(self, at: datetime) -> Iterator[Effect]:
@@ -230,10 +216,14 @@ class LiveCall(LegBook):
         elif waiting:
             self._hears_ringing = True
             yield Ring(self.first.channel_id)
-        for leg in waiting:
-            leg.state, leg.is_joined = LegState.DIALLING, hears_all
-            caller = self.first
-            yield Dial(leg.channel_id, leg.endpoint, caller.channel_id, "", is_joined=hears_all)
+        yield from self._dial_waiting(hears_all=hears_all)
+
+    def _dial_waiting(self, *, hears_all: bool) -> Iterator[Effect]:
+        caller = self.first.channel_id
+        for leg in self.legs[1:]:
+            if leg.state is LegState.WAITING:
+                leg.state, leg.is_joined = LegState.DIALLING, hears_all
+                yield Dial(leg.channel_id, leg.endpoint, caller, "", is_joined=hears_all)
 
     def _connect(self, leg: Leg, at: datetime) -> Iterator[Effect]:
         yield from self._answer_first()

@@ -31,6 +31,10 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 OURS = frozenset({CHANNEL_ID, CHANNEL_NAME})
 
+CALLER_LEG, BROWSER, DIRECT = "caller_leg", "webrtc", "direct"
+"""The metadata that says that the caller is a browser, and how its call is made: by its offer to
+the PBX, or without the PBX, from browser to browser."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallOrder:
@@ -58,7 +62,11 @@ class CallOrder:
     @property
     def needs_pbx(self) -> bool:
         """Whether somebody must be rung who can only be rung by the PBX."""
-        return self.channel is None and any(map(is_dial_string, self.participants))
+        return (
+            self.channel is None
+            and self.metadata.get(CALLER_LEG) not in {BROWSER, DIRECT}
+            and any(map(is_dial_string, self.participants))
+        )
 
     @property
     def fingerprint(self) -> bytes:
@@ -96,6 +104,16 @@ class CallOrder:
             updated_at=now,
             channel=self.channel,
         )
+
+
+def is_browsers(metadata: Mapping[str, str]) -> bool:
+    """Whether a call with this metadata begins with the offer of its caller's browser."""
+    return metadata.get(CALLER_LEG) == BROWSER and not metadata.get("asterisk_call_id")
+
+
+def rung_participants(call: Call) -> list[str]:
+    """Who is rung for a call that is placed, in the order of its legs: users come last."""
+    return sorted(call.participants, key=lambda each: not is_dial_string(each))
 
 
 def arriving_channel(call: Call) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastagi_server.calls.participants import rings_outside
+from fastagi_server.identities.browsers import NO_BROWSERS, BrowserEndpoint
 
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
 _CLASSES = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]", ".": "[0-9*#]+", "!": "[0-9*#]*"}
@@ -35,7 +36,7 @@ class OutboundPolicy:
     A number is allowed that matches a pattern of `allow` and none of `deny`, from a channel whose
     dialplan context is one of `contexts`, and for users of the API if `for_users`. `trunk` is a
     dial string without a resource before `@`, such as `PJSIP/sky-genesis-trunk`; empty forbids
-    everything.
+    everything. The `browsers` of users are telephones of the PBX's own.
     """
 
     trunk: str = ""
@@ -43,6 +44,7 @@ class OutboundPolicy:
     allow: Sequence[re.Pattern[str]] = ()
     deny: Sequence[re.Pattern[str]] = ()
     for_users: bool = False
+    browsers: BrowserEndpoint = NO_BROWSERS
 
     def endpoint(self, number: str) -> str:
         """What to ring for a number."""
@@ -73,6 +75,8 @@ class OutboundPolicy:
         return self._number_refusal(number)
 
     def _lies_outside(self, participant: str) -> bool:
+        if self.browsers.user_of(participant) is not None:
+            return False
         if rings_outside(participant):
             return True
         # The trunk by itself looks like a telephone, whichever name its technology has.

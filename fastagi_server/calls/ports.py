@@ -95,7 +95,8 @@ class CallControl(Protocol):
     async def accept(self, call: Call, actor: str) -> bool:
         """Answer a caller whom the PBX keeps ringing; False when there is none to answer.
 
-        The record is written when it returns True.
+        The record is written when it returns True. Raises CallStateError where the call rings in
+        a page of the actor and must be answered there.
         """
         ...
 

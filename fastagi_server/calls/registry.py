@@ -125,7 +125,10 @@ class CallRegistry:
         return await self._records.events(call_id)
 
     async def accept(self, call_id: str, by: Identity, answered_at: datetime | None) -> Call:
-        """Answer the call, or note when the PBX says it was. Raises CallEndedError and PbxError."""
+        """Answer the call, or note when the PBX says it was.
+
+        Raises CallEndedError, PbxError, and CallStateError for a call that rings in his own page.
+        """
         call = await self.get(call_id, by)
         if (
             self._control is not None

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from weakref import WeakSet
 
+import structlog
+
 from fastagi_server.events.filters import TypeFilter
 from fastagi_server.events.models import GAP, Event, encode
 from fastagi_server.telemetry.measures import Measures
+
+_log = structlog.stdlib.get_logger("events")
 
 RING_SIZE = 10_000
 """Events that can be read again: at a busy PBX's thousand a second ten seconds, some 10 MB."""
@@ -62,6 +66,7 @@ class EventHub:
         self._next = 1
         # One that its owner has lost, and so cannot close, is none any more.
         self._readers = WeakSet[Reader]()
+        self._listeners: list[Callable[[Event], None]] = []
         self._is_closed = False
 
     @property
@@ -77,6 +82,18 @@ class EventHub:
         self._next += 1
         for reader in self._readers:
             reader.hear(event.type)
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - one part's mistake must not end the stream for all
+                _log.exception("event_listener_failed", type=event.type)
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Have every event from now on told at once to a part of this program.
+
+        It must not wait, and should not raise: what it raises is logged.
+        """
+        self._listeners.append(listener)
 
     def close(self) -> None:
         """Let readers read what is there, and then end."""

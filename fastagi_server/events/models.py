@@ -31,6 +31,7 @@ CALL_TYPES: Mapping[str, str] = {
 
 ROOM_TYPES: Mapping[str, str] = {str(kind): f"room.{kind}" for kind in RoomEventKind}
 
+CALL_ENDED = "call.ended"
 CALL_DISCARDED = "call.discarded"
 ROOM_DISCARDED = "room.discarded"
 
@@ -46,7 +47,7 @@ TYPES: Mapping[str, str] = {
     "call.dtmf": "Keys were pressed for a participant",
     "call.played": "A sound was played to the call",
     "call.transferred": "A participant was transferred",
-    "call.ended": "The call has ended; hangup_cause (Q.850), dial_status, answered_ms, reason",
+    CALL_ENDED: "The call has ended; hangup_cause (Q.850), dial_status, answered_ms, reason",
     "call.measured": "The PBX told after the end what was not known at the end",
     CALL_DISCARDED: "A call that was announced never was: it could not be placed",
     "room.created": "A room was made",

@@ -33,12 +33,14 @@ class Identity:
     """An authenticated caller of the API: a user id or the name of a key, and its scopes.
 
     `credential` says what proved it (`api_key`, `token`, `password`, `certificate`) and is for the
-    audit alone: identities are the same whichever way they came.
+    audit alone: identities are the same whichever way they came. `expires_at` is when the
+    credential ends (seconds since 1970), None for one that does not by itself.
     """
 
     name: str
     scopes: frozenset[Scope]
     credential: str = field(default="api_key", compare=False)
+    expires_at: float | None = field(default=None, compare=False)
 
     @property
     def is_trusted(self) -> bool:

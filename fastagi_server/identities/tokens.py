@@ -70,7 +70,9 @@ class TokenVerifier:
         subject = claims["sub"]
         if not is_user_name(subject):
             raise TokenError("The token's subject is not a user id")
-        return Identity(subject, _scopes(claims), "token"), float(claims["exp"]) + LEEWAY_SECONDS
+        expires_at = float(claims["exp"])
+        identity = Identity(subject, _scopes(claims), "token", expires_at)
+        return identity, expires_at + LEEWAY_SECONDS
 
     def _claims(self, token: bytes, keys: Iterable[TokenKey]) -> dict[str, Any]:
         for key in keys:

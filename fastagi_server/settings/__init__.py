@@ -25,10 +25,12 @@ from fastagi_server.settings.access import AccessSettings
 from fastagi_server.settings.agi import AgiSettings
 from fastagi_server.settings.api import ApiSettings
 from fastagi_server.settings.asterisk import AsteriskSettings
+from fastagi_server.settings.browser import BrowserSettings
 from fastagi_server.settings.calls import CallSettings
 from fastagi_server.settings.events import EventSettings
 from fastagi_server.settings.forms import SettingsError, read_secret, split_address
 from fastagi_server.settings.sge import SgeSettings
+from fastagi_server.settings.sockets import SocketSettings
 from fastagi_server.settings.telemetry import TelemetrySettings
 
 __all__ = [
@@ -66,6 +68,8 @@ class _Credentials(SecretsSettingsSource):
 class Settings(  # pyright: ignore[reportIncompatibleVariableOverride] - pydantic joins the configs
     TelemetrySettings,
     EventSettings,
+    BrowserSettings,
+    SocketSettings,
     AccessSettings,
     CallSettings,
     ApiSettings,

@@ -1,7 +1,7 @@
 """What a party does with a call that is under way: hold, mute, keys, sounds, transfer."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from fastagi_server.ari.client import AriClient
@@ -29,10 +29,10 @@ class CommandDesk:
         """
         if live.connected_at is None or live.is_ended:
             raise CallStateError("The call is not connected")
-        now = datetime.now(UTC)
+        now, own = datetime.now(UTC), own | {actor}
         match command:
             case commands.Hold(participant):
-                return live.park(_holder(live, participant, own), now, actor)
+                return live.park(self._holder(live, participant, own), now, actor)
             case commands.Unhold():
                 return live.unpark(now, actor)
             case commands.Transfer():
@@ -49,13 +49,13 @@ class CommandDesk:
     ) -> None:
         match command:
             case commands.Mute(participant, direction):
-                leg = _leg(live, participant, own)
+                leg = self._leg(live, participant, own)
                 await self._ari.mute(leg.channel_id, direction=direction)
             case commands.Unmute(participant, direction):
-                leg = _leg(live, participant, own)
+                leg = self._leg(live, participant, own)
                 await self._ari.unmute(leg.channel_id, direction=direction)
             case commands.SendDtmf(digits, participant):
-                for leg in _others(live, _leg(live, participant, own)):
+                for leg in _others(live, self._leg(live, participant, own)):
                     await self._ari.send_dtmf(leg.channel_id, digits)
             case commands.Play():
                 await self._play(live, command, own)
@@ -67,13 +67,13 @@ class CommandDesk:
             await self._ari.play_to_bridge(bridge, media=media, playback_id=playback)
             return
         # A channel in a bridge plays only to its own phone, and only through a bridge of its own.
-        leg = _leg(live, command.participant, own)
+        leg = self._leg(live, command.participant, own)
         await self._ari.play(leg.channel_id, media=media, playback_id=playback)
 
     def _transfer(
         self, live: LiveCall, command: commands.Transfer, own: frozenset[str]
     ) -> Sequence[Effect]:
-        leaving = _leg(live, command.participant, own)
+        leaving = self._leg(live, command.participant, own)
         if not _others(live, leaving):
             raise CallStateError("Nobody would be left in the call")
         new = Leg(
@@ -83,30 +83,30 @@ class CommandDesk:
         )
         return live.transfer(leaving, new)
 
+    def _leg(self, live: LiveCall, participant: str | None, own: frozenset[str]) -> Leg:
+        """The leg that is meant: the named one, else the asker's own, else the caller's."""
+        present = [leg for leg in live.legs if leg.is_present]
+        if participant is not None:
+            named = self._named(present, frozenset({participant}))
+            if named is None:
+                raise CallStateError("This participant has no channel in the call")
+            return named
+        found = self._named(present, own) or next(iter(present), None)
+        if found is None:
+            raise CallStateError("The call has no channel")
+        return found
 
-def _leg(live: LiveCall, participant: str | None, own: frozenset[str]) -> Leg:
-    """The leg that is meant: the named one, else the asker's own, else the caller's."""
-    present = [leg for leg in live.legs if leg.is_present]
-    if participant is not None:
-        named = _named(present, frozenset({participant}))
-        if named is None:
-            raise CallStateError("This participant has no channel in the call")
-        return named
-    found = _named(present, own) or next(iter(present), None)
-    if found is None:
-        raise CallStateError("The call has no channel")
-    return found
+    def _named(self, legs: Sequence[Leg], names: frozenset[str]) -> Leg | None:
+        """The leg of one of these; of a user, whose browser may ring for a number, his browser."""
+        user_of = self._endpoints.browsers.user_of
+        browsers = (leg for leg in legs if user_of(leg.endpoint) in names)
+        return next(browsers, None) or next((leg for leg in legs if leg.participant in names), None)
 
-
-def _holder(live: LiveCall, participant: str | None, own: frozenset[str]) -> Leg | None:
-    """Who does not hear the music: nobody where only one phone is in the call."""
-    leg = _leg(live, participant, own)
-    return leg if _others(live, leg) else None
+    def _holder(self, live: LiveCall, participant: str | None, own: frozenset[str]) -> Leg | None:
+        """Who does not hear the music: nobody where only one phone is in the call."""
+        leg = self._leg(live, participant, own)
+        return leg if _others(live, leg) else None
 
 
 def _others(live: LiveCall, leg: Leg) -> list[Leg]:
     return [each for each in live.legs if each.is_present and each is not leg]
-
-
-def _named(legs: Iterable[Leg], names: frozenset[str]) -> Leg | None:
-    return next((leg for leg in legs if leg.participant in names), None)

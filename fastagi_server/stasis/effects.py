@@ -22,6 +22,7 @@ from fastagi_server.calls.live import LiveCall
 from fastagi_server.calls.models import EndFacts, EventKind
 from fastagi_server.calls.orders import bridge_id
 from fastagi_server.calls.transitions import Trigger
+from fastagi_server.identities.browsers import NO_BROWSERS, BrowserEndpoint
 from fastagi_server.store.errors import StoreError
 
 TRIES = 3
@@ -40,6 +41,11 @@ Asterisk offers sound alone."""
 CALL_ID_VARIABLE = "SGE_CALL_ID"
 """The channel variable that names the call; ari.conf has it in every event."""
 
+SESSION_HEADER = "X-SGE-Session"
+"""The header of an INVITE, to a browser or from one, that names the call."""
+
+BROWSER_FORMATS = "opus,ulaw"
+
 SYSTEM_VARIABLE = "SGE_SYSTEM"
 """The global of the dialplan that names its PBX, and under which it registers calls."""
 
@@ -50,12 +56,19 @@ class CallEffects:
     """Carries out effects for one Asterisk; `app` is the application that owns all legs.
 
     A phone rings for `ring_seconds` at most. Effects of one call are carried out one after
-    another; whoever calls sees to that.
+    another; whoever calls sees to that. The gateway of `browsers` is told which call it is.
     """
 
     def __init__(
-        self, ari: AriClient, journal: CallJournal, *, app: str, ring_seconds: int
+        self,
+        ari: AriClient,
+        journal: CallJournal,
+        *,
+        app: str,
+        ring_seconds: int,
+        browsers: BrowserEndpoint = NO_BROWSERS,
     ) -> None:
+        self._browsers = browsers
         self._ari = ari
         self._journal = journal
         self._app = app
@@ -182,6 +195,9 @@ class CallEffects:
         ari, channel_id = self._ari, order.channel_id
         entering = self._entering[channel_id] = asyncio.get_running_loop().create_future()
         variables = {CALL_ID_VARIABLE: call_id}
+        is_browser = self._browsers.user_of(order.endpoint) is not None
+        if is_browser:
+            variables[f"PJSIP_HEADER(add,{SESSION_HEADER})"] = call_id
         if order.announces:
             variables["CONNECTEDLINE(num,i)"] = order.announces.partition("/")[2].partition("@")[0]
         try:
@@ -192,7 +208,7 @@ class CallEffects:
                 channel_id=channel_id,
                 originator=order.caller_id or "",
                 variables=variables,
-                formats=VIDEO_FORMATS if order.with_video else "",
+                formats=_formats(order, is_browser=is_browser),
             )
             await _surely(create)
             # Whoever makes a channel for an application subscribes that to it, so nothing has to be
@@ -221,6 +237,13 @@ class CallEffects:
             await self._ari.hang_up(channel_id)
         except AriError as error:
             _log.warning("channel_left_behind", unique_id=channel_id, reason=str(error))
+
+
+def _formats(order: legs.Dial, *, is_browser: bool) -> str:
+    """What is offered; nothing where Asterisk knows by itself, from who calls or the endpoint."""
+    if order.with_video:
+        return VIDEO_FORMATS
+    return BROWSER_FORMATS if is_browser and order.caller_id is None else ""
 
 
 async def _surely(ask: Callable[[], Awaitable[object]]) -> None:

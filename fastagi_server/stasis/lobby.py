@@ -9,6 +9,7 @@ import asyncio
 from fastagi_server.ari.client import AriClient
 from fastagi_server.ari.models import Channel
 from fastagi_server.calls.errors import CallError
+from fastagi_server.identities.browsers import NO_BROWSERS, BrowserEndpoint, user_at
 from fastagi_server.identities.extensions import Directory
 from fastagi_server.rooms.attendance import Attendance
 from fastagi_server.rooms.errors import (
@@ -31,7 +32,10 @@ UNALLOCATED, BUSY, REJECTED, FAILURE = 1, 17, 21, 41
 
 
 class Lobby:
-    """The way into rooms by telephone; `directory` knows whose telephone is calling."""
+    """The way into rooms by telephone; `directory` knows whose telephone is calling.
+
+    Who calls from one of the `browsers` has been asked by the gateway, and is its caller's number.
+    """
 
     def __init__(
         self,
@@ -41,7 +45,9 @@ class Lobby:
         registry: RoomRegistry,
         attendance: Attendance,
         directory: Directory,
+        browsers: BrowserEndpoint = NO_BROWSERS,
     ) -> None:
+        self._browsers = browsers
         self._ari = ari
         self._prompter = prompter
         self._registry = registry
@@ -51,6 +57,9 @@ class Lobby:
 
     def visitor(self, channel: Channel) -> Visitor:
         """Who is calling: known by the endpoint that Asterisk authenticated, or nobody."""
+        if self._browsers.has_channel(channel.name):
+            user = user_at(channel.caller_number)
+            return Visitor(channel.id, channel.caller_number, user)
         endpoint = channel.name.rpartition("-")[0]
         users = sorted(self._directory.identities_of(endpoint) - {endpoint})
         return Visitor(channel.id, channel.caller_number, users[0] if users else None)

@@ -22,9 +22,19 @@ from fastagi_server.calls.journal import CallJournal
 from fastagi_server.calls.legs import Effect, Leg, LegState, Note
 from fastagi_server.calls.live import LiveCall
 from fastagi_server.calls.models import Call, CallType, EndFacts
-from fastagi_server.calls.orders import arriving_channel, bridge_id, leg_id
+from fastagi_server.calls.orders import (
+    BROWSER,
+    CALLER_LEG,
+    DIRECT,
+    arriving_channel,
+    bridge_id,
+    is_browsers,
+    leg_id,
+    rung_participants,
+)
 from fastagi_server.calls.participants import is_dial_string
 from fastagi_server.calls.transitions import Trigger
+from fastagi_server.identities.browsers import user_at
 from fastagi_server.stasis.effects import CALL_ID_VARIABLE, CallEffects
 from fastagi_server.stasis.endpoints import Endpoints
 from fastagi_server.stasis.reception import Application
@@ -125,14 +135,20 @@ class Reconciliation:
     ) -> list[LiveCall]:
         """A call that was begun before we started and is to be led on; empty when it is over."""
         joined = bridges.get(bridge_id(call.id))
-        if not made and not joined and not _has_caller(call, channels):
-            if call.channel is None and any(map(is_dial_string, call.participants)):
+        if not made and not joined and not self._has_caller(call, channels):
+            # The gateway knows whether a call goes on that begins in a browser.
+            if (
+                call.channel is None
+                and call.metadata.get(CALLER_LEG) not in {BROWSER, DIRECT}
+                and any(map(is_dial_string, call.participants))
+            ):
                 await self._note_lost(call)
             return []
-        legs = self._legs(call, made)
+        legs = self._legs(call, made, channels)
         known = {leg.channel_id for leg in legs}
         # Who came by a transfer has an id of Asterisk's, but is where the others are.
-        legs += [_leg(channels[each]) for each in joined or () if each in channels.keys() - known]
+        others = [each for each in joined or () if each in channels.keys() - known]
+        legs += [self._leg(channels[each]) for each in others]
         live = LiveCall(
             call.id,
             legs,
@@ -165,26 +181,54 @@ class Reconciliation:
             return False
         return True
 
-    def _legs(self, call: Call, made: Mapping[int, Channel]) -> list[Leg]:
-        arriving = arriving_channel(call)
+    def _legs(
+        self, call: Call, made: Mapping[int, Channel], channels: Mapping[str, Channel]
+    ) -> list[Leg]:
+        arriving = self._arriving(call, channels)
         if arriving is not None:
-            first = Leg(arriving, state=LegState.RINGING)
-            return [first, *(_leg(made[number]) for number in sorted(made))]
-        rung = [each for each in call.participants if is_dial_string(each)]
+            caller = channels.get(arriving)
+            who = "" if caller is None else self._leg(caller).participant
+            first = Leg(arriving, participant=who, state=LegState.RINGING)
+            return [first, *(self._leg(made[number]) for number in sorted(made))]
+        rung = rung_participants(call)
         planned = [self._planned(call, number, each, made) for number, each in enumerate(rung)]
-        return planned + [_leg(made[number]) for number in sorted(made) if number >= len(rung)]
+        return planned + [self._leg(made[number]) for number in sorted(made) if number >= len(rung)]
 
     def _planned(
         self, call: Call, number: int, participant: str, made: Mapping[int, Channel]
     ) -> Leg:
+        name = leg_id(call.id, number)
         if number in made:
-            state = LegState.DIALLING
-        elif call.answered_at is None and set(made) == {0}:
+            return Leg(name, _endpoint(made[number]), participant, LegState.DIALLING)
+        state = LegState.GONE
+        endpoints = self._endpoints.of_leg(participant)
+        if endpoints and call.answered_at is None and set(made) == {0}:
             state = LegState.WAITING
-        else:
-            state = LegState.GONE
-        endpoint = self._endpoints.of_dial_string(participant)
-        return Leg(leg_id(call.id, number), endpoint, participant, state)
+        return Leg(name, "".join(endpoints), participant, state)
+
+    def _leg(self, channel: Channel) -> Leg:
+        """The leg that a channel is; a browser's, which came by itself, names its user."""
+        endpoint = participant = _endpoint(channel)
+        if self._endpoints.browsers.has_channel(channel.name) and not _is_made(channel):
+            participant = user_at(channel.caller_number) or ""
+        return Leg(channel.id, endpoint, participant, leg_state(channel))
+
+    def _arriving(self, call: Call, channels: Mapping[str, Channel]) -> str | None:
+        """The channel that a call came by; a browser's, which may be gone, names the call."""
+        for channel in channels.values():
+            if channel.variables.get(CALL_ID_VARIABLE) != call.id:
+                continue
+            if self._endpoints.browsers.has_channel(channel.name) and not _is_made(channel):
+                return channel.id
+        return "" if is_browsers(call.metadata) else arriving_channel(call)
+
+    def _has_caller(self, call: Call, channels: Mapping[str, Channel]) -> bool:
+        """Whether the channel that a call came by is here, and in an application."""
+        caller = channels.get(self._arriving(call, channels) or "")
+        if caller is None or caller.app_name != "Stasis":
+            return False
+        # Two Asterisks may use the same unique id; the variable, where ari.conf sends it, tells.
+        return caller.variables.get(CALL_ID_VARIABLE, call.id) in {call.id, ""}
 
     async def _note_lost(self, call: Call) -> None:
         now = datetime.now(UTC)
@@ -214,7 +258,7 @@ class Reconciliation:
         for channel in channels:
             application, arguments = _stasis_arguments(channel)
             enter = self._applications.get(application)
-            if enter is None or _OURS.fullmatch(channel.id) is not None:
+            if enter is None or _is_made(channel):
                 continue
             if self._switchboard.call_of(channel.id) is None:
                 self._later(enter(StasisStart(now, application, channel, arguments, None)))
@@ -244,15 +288,10 @@ def _legs_by_call(channels: Iterable[Channel]) -> dict[str, dict[int, Channel]]:
     return legs
 
 
-def _has_caller(call: Call, channels: Mapping[str, Channel]) -> bool:
-    """Whether the channel that a call came by is here, and in an application."""
-    caller = channels.get(arriving_channel(call) or "")
-    if caller is None or caller.app_name != "Stasis":
-        return False
-    # Two Asterisks may use the same unique id; the variable, where ari.conf sends it, tells.
-    return caller.variables.get(CALL_ID_VARIABLE, call.id) in {call.id, ""}
+def _is_made(channel: Channel) -> bool:
+    """Whether a channel was made here, as against one that came by itself."""
+    return _OURS.fullmatch(channel.id) is not None
 
 
-def _leg(channel: Channel) -> Leg:
-    endpoint = channel.name.rpartition("-")[0]
-    return Leg(channel.id, endpoint, endpoint, leg_state(channel))
+def _endpoint(channel: Channel) -> str:
+    return channel.name.rpartition("-")[0]

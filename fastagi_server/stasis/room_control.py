@@ -16,11 +16,15 @@ from fastagi_server.ari.errors import (
 )
 from fastagi_server.calls.errors import PbxUnreachableError
 from fastagi_server.rooms.models import BridgeType, Member, Room
+from fastagi_server.stasis.effects import BROWSER_FORMATS, SESSION_HEADER
 from fastagi_server.stasis.endpoints import Endpoints
 from fastagi_server.stasis.failures import as_pbx_errors
 
 MAX_RECORDING_SECONDS = 4 * 60 * 60
 """A forgotten recording ends by itself: 230 MB of telephone quality."""
+
+ROOM = "room-"
+"""Before the room's id in the header that tells the gateway what a browser is rung for."""
 
 NORMAL_CLEARING = 16
 
@@ -75,6 +79,8 @@ class AriRoomControl:
         """See LegControl."""
         self._require_link()
         channel = member.channel or ""
+        is_browser = self._endpoints.browsers.user_of(endpoint) is not None
+        name = f"PJSIP_HEADER(add,{SESSION_HEADER})"
         with as_pbx_errors():
             try:
                 await self._ari.originate(
@@ -83,6 +89,8 @@ class AriRoomControl:
                     channel_id=channel,
                     caller_id=f"9{room.number}" if room.number else "",
                     timeout=self._ring_seconds,
+                    variables={name: f"{ROOM}{room.id}"} if is_browser else None,
+                    formats=BROWSER_FORMATS if is_browser else "",
                 )
             except AriError as error:
                 if error.outcome_unknown:

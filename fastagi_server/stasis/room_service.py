@@ -71,6 +71,7 @@ async def open_rooms(
             registry=desk.registry,
             attendance=desk.attendance,
             directory=directory,
+            browsers=endpoints.browsers,
         )
         conference = Conference(
             ari, control, desk.attendance, lobby, prompter, app=app, measures=measures

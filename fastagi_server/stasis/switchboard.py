@@ -17,8 +17,7 @@ from fastagi_server.calls.errors import CallStateError, PbxUnreachableError
 from fastagi_server.calls.legs import Dial, Effect, Leg, LegState
 from fastagi_server.calls.live import LiveCall
 from fastagi_server.calls.models import Call, CallType
-from fastagi_server.calls.orders import leg_id
-from fastagi_server.calls.participants import is_dial_string
+from fastagi_server.calls.orders import leg_id, rung_participants
 from fastagi_server.calls.quality import REPORTS
 from fastagi_server.stasis.commands import CommandDesk
 from fastagi_server.stasis.effects import CALL_ID_VARIABLE, CallEffects
@@ -60,6 +59,10 @@ class Switchboard:
     def call_of(self, channel_id: str) -> str | None:
         """The id of the live call that a channel is a leg of."""
         return self._call_of.get(channel_id)
+
+    def leads_call(self, call_id: str) -> bool:
+        """Whether a call is led here, also one that is just being hung up."""
+        return call_id in self._live
 
     def leads(self, channel_id: str) -> bool:
         """Whether a channel is a leg that is not gone; one that has come again is none yet."""
@@ -125,6 +128,12 @@ class Switchboard:
             # It is gone already, or nothing more will be told of it.
             await self.apply(call_id, lambda live: live.gone(heir.id, None, at))
 
+    async def join(self, channel: Channel, call_id: str, user: str, *, calls: bool) -> bool:
+        """Let the channel of a user's browser take part in a live call; False when it is none."""
+        leg = Leg(channel.id, "", user, LegState.RINGING)
+        now = datetime.now(UTC)
+        return await self.apply(call_id, lambda live: live.arrives(leg, now, calls=calls))
+
     async def receive(self, event: events.Event) -> None:
         """Take one event about a channel that is a leg here."""
         for channel_id, report in reports(event):
@@ -138,7 +147,8 @@ class Switchboard:
     async def originate(self, call: Call, recorded: Awaitable[object]) -> None:
         """Ring the first participant that is a dial string; the others when it answers.
 
-        Its channel is made while the record is written, and dialled after that.
+        Users come last, those who can be reached in a browser. The first one's channel is made
+        while the record is written, and dialled after that.
         """
         self._require_link()
         live = self._planned(call)
@@ -156,11 +166,17 @@ class Switchboard:
                 raise
 
     async def accept(self, call: Call, actor: str) -> bool:
-        """Answer a caller who is ringing us; False when there is none."""
+        """Answer a caller who is ringing us; False when there is none.
+
+        Raises CallStateError where it rings in a page of the actor, which then has the media.
+        """
         accepted = False
+        user_of = self._endpoints.browsers.user_of
 
         def decide(live: LiveCall) -> Sequence[Effect]:
             nonlocal accepted
+            if any(leg.is_pending and user_of(leg.endpoint) == actor for leg in live.legs):
+                raise CallStateError("The call rings in a page of yours, and is answered there")
             effects = live.accept(datetime.now(UTC), actor)
             accepted = bool(effects)
             return effects
@@ -207,10 +223,10 @@ class Switchboard:
             self._forget(live)
 
     def _planned(self, call: Call) -> LiveCall:
-        rung = [each for each in call.participants if is_dial_string(each)]
         legs = [
-            Leg(leg_id(call.id, number), self._endpoints.of_dial_string(each), each)
-            for number, each in enumerate(rung)
+            Leg(leg_id(call.id, number), endpoint, each)
+            for number, each in enumerate(rung_participants(call))
+            for endpoint in self._endpoints.of_leg(each)
         ]
         return LiveCall(
             call.id,

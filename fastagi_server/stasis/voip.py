@@ -2,6 +2,7 @@
 
     Stasis(sky-genesis-voip[,extension])
 
+Callers from browsers, whose gateway has registered their call, are led by `browsers`.
 The call is the one that the channel was registered as over AGI, or is registered now. All phones
 of the extension are rung, the first to answer is connected, the others stop ringing.
 """
@@ -21,6 +22,7 @@ from fastagi_server.calls.legs import Leg, LegState
 from fastagi_server.calls.live import LiveCall
 from fastagi_server.calls.models import Call, CallType
 from fastagi_server.calls.orders import CallOrder, arriving_channel, leg_id
+from fastagi_server.stasis.browsers import BrowserCallers
 from fastagi_server.stasis.effects import CALL_ID_VARIABLE, SYSTEM_VARIABLE, CallEffects
 from fastagi_server.stasis.endpoints import Endpoints
 from fastagi_server.stasis.switchboard import Switchboard
@@ -140,12 +142,16 @@ class Arrivals:
 class VoipApplication:
     """What `sky-genesis-voip` does with a caller."""
 
-    def __init__(self, arrivals: Arrivals, endpoints: Endpoints) -> None:
+    def __init__(self, arrivals: Arrivals, endpoints: Endpoints, browsers: BrowserCallers) -> None:
         self._arrivals = arrivals
         self._endpoints = endpoints
+        self._browsers = browsers
 
     async def enter(self, event: StasisStart) -> None:
         """Ring the phones of the extension: the first argument, or the one that was dialled."""
+        if self._browsers.knows(event):
+            await self._browsers.enter(event)
+            return
         extension = event.args[0] if event.args else event.channel.dialplan_exten
         endpoints = self._endpoints.of_extension(extension)
         participant = f"SIP/{extension}" if endpoints else "unknown"

@@ -22,7 +22,7 @@ from fastagi_server.store.connection import Connection
 from fastagi_server.store.errors import StoreRefusedError, StoreUnavailableError
 from fastagi_server.store.schema import tables
 
-HEAD = "0003"
+HEAD = "0004"
 """The last step that this program knows."""
 
 NOTHING = "nothing"

@@ -11,6 +11,7 @@ from fastagi_server.store.api_keys import StoredKeys
 from fastagi_server.store.audit import StoredAudit
 from fastagi_server.store.calls import StoredCalls
 from fastagi_server.store.database import CONNECTIONS, Database, open_database
+from fastagi_server.store.dialogs import StoredDialogs
 from fastagi_server.store.event_log import StoredEventLogs
 from fastagi_server.store.rooms import StoredRooms
 from fastagi_server.store.traced_calls import TracedCalls
@@ -29,6 +30,7 @@ class Store:
     audit: StoredAudit
     event_logs: StoredEventLogs
     webhooks: StoredWebhooks
+    dialogs: StoredDialogs
 
 
 @asynccontextmanager
@@ -55,6 +57,7 @@ async def open_store(
             StoredAudit(opened),
             StoredEventLogs(opened, hints),
             StoredWebhooks(opened),
+            StoredDialogs(opened),
         )
     finally:
         await database.close()

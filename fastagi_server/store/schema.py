@@ -302,3 +302,15 @@ webhook_letters = Table(
     sqlite_autoincrement=True,
 )
 """Deliveries that were given up; those that wait were asked for again."""
+
+sip_dialogs = Table(
+    "sip_dialogs",
+    tables,
+    Column("leg_id", String(256), primary_key=True),
+    Column("call_id", String(36), nullable=False),
+    Column("user_id", String(256), nullable=False),
+    Column("is_caller", Boolean, nullable=False),
+    Column("is_noted", Boolean, nullable=False),
+    Column("snapshot", Json, nullable=False),
+)
+"""Legs of browsers that are up, so that they go on when the service is started again."""

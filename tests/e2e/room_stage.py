@@ -11,6 +11,7 @@ import httpx
 
 from fastagi_server.api.access import Access
 from fastagi_server.api.application import create_app
+from fastagi_server.api.parts import PbxParts
 from fastagi_server.ari.client import AriClient, open_ari
 from fastagi_server.ari.link import AriLink
 from fastagi_server.identities.extensions import ExtensionTable
@@ -155,7 +156,7 @@ async def open_stage(asterisk: Asterisk, folder: Path) -> AsyncGenerator[RoomSta
             measures=measures,
             bootstrap_key=None,
             version="e2e",
-            room_desk=rooms.desk,
+            pbx=PbxParts(room_desk=rooms.desk),
             access=Access(requests_per_minute=0),
         )
         connected = asyncio.Event()

@@ -14,6 +14,7 @@ from fastagi_server.api.asterisk_bodies import (
     AsteriskEndpoint,
     AsteriskInfo,
 )
+from fastagi_server.api.parts import PbxParts
 from fastagi_server.ari.client import open_ari
 from fastagi_server.identities.identity import Scope
 from fastagi_server.store.opening import open_store
@@ -38,7 +39,7 @@ async def looking_at(control: Control, folder: Path) -> AsyncGenerator[httpx.Asy
             measures=measures,
             bootstrap_key=None,
             version="1.2.3",
-            asterisk_view=view,
+            pbx=PbxParts(view=view),
         )
         key = await store.api_keys.add("wallboard", frozenset({Scope.OPERATOR}))
         async with httpx.AsyncClient(

@@ -25,7 +25,7 @@ CHANNELS = ("0", "1", "2", "3", "stranger")
 
 Report = tuple[str, str, int]
 REPORTED = ("rings", "answers", "gone", "held", "resumed", "ending", "left", "replaced")
-ASKED = ("park", "unpark", "transfer", "accept", "end", "stock")
+ASKED = ("park", "unpark", "transfer", "accept", "arrives", "end", "stock")
 
 reports = st.lists(
     st.tuples(
@@ -107,6 +107,10 @@ class Pbx:
                 return live.transfer(leg, new) if leg is not None else []
             case "accept":
                 return live.accept(now, "bob")
+            case "arrives":
+                browser = Leg(f"b{self.clock}", state=LegState.RINGING)
+                self.there.add(browser.channel_id)
+                return live.arrives(browser, now, calls=channel == "0")
             case "end":
                 return live.end(now, actor="alice")
             case _:

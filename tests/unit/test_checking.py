@@ -76,8 +76,24 @@ def test_nothing_wrong(tmp_path: Path) -> None:
         ({"sge_outbound_allow": "0X.,abc("}, "SGE_OUTBOUND_ALLOW: 'abc(' is no pattern"),
         ({"sge_outbound_deny": "-"}, "SGE_OUTBOUND_DENY: '-' is no pattern"),
         (
+            {"sge_gateway_listen": "0.0.0.0:5070", "sge_gateway_token": "t"},
+            "SGE_GATEWAY_LISTEN: Asterisk is told this address and must reach it",
+        ),
+        (
+            {"sge_gateway_listen": "192.0.2.1:5070", "sge_gateway_token": "t"},
+            "SGE_GATEWAY_LISTEN: 192.0.2.1:5070: Cannot assign requested address",
+        ),
+        (
             {"sge_webhooks": {"crm": {"url": "https://crm.example", "ca_file": "/nonexistent"}}},
             "SGE_WEBHOOKS: crm: [Errno 2] No such file or directory",
+        ),
+        (
+            {"sge_turn_secret_file": "/nonexistent"},
+            "SGE_TURN_SECRET_FILE: [Errno 2] No such file or directory",
+        ),
+        (
+            {"sge_gateway_token_file": "/nonexistent"},
+            "SGE_GATEWAY_TOKEN_FILE: [Errno 2] No such file or directory",
         ),
     ],
 )

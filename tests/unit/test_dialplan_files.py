@@ -30,7 +30,7 @@ def test_every_secret_is_an_obvious_placeholder() -> None:
         line.partition("=")[2].strip()
         for file in sorted(DIALPLAN.glob("*.conf"))
         for line in active_lines(file.name)
-        if re.match(r"(password|secret) *=", line)
+        if re.match(r"(password|secret|match_header) *=", line)
     ]
     assert secrets == [
         "change-me-ari",
@@ -38,6 +38,7 @@ def test_every_secret_is_an_obvious_placeholder() -> None:
         "change-me-1001",
         "change-me-1002",
         "change-me-1003",
+        "X-SGE-Gateway: change-me-gateway",
     ]
 
 
@@ -75,6 +76,7 @@ def test_no_context_is_defined_twice() -> None:
         "[general]",
         "[globals]",
         "[sky-genesis-voip]",
+        "[sky-genesis-browser]",
         "[from-trunk]",
         "[sge-not-answered]",
         "[sge-register]",
@@ -111,3 +113,13 @@ def test_the_readme_shows_what_the_dialplan_says() -> None:
     snippet = (DIALPLAN / "README.md").read_text().partition("```\n")[2].partition("```")[0]
     comment = "".join(f";    {line}\n" for line in snippet.splitlines())
     assert comment in (DIALPLAN / "extensions.conf").read_text()
+
+
+def test_an_endpoint_without_a_password_is_known_by_something_else() -> None:
+    """The name in From admits nobody who need not show a password."""
+    sections = re.split(r"^\[", (DIALPLAN / "pjsip.conf").read_text(), flags=re.MULTILINE)
+    endpoints = [text for text in sections if "\ntype = endpoint\n" in text and "](" not in text]
+    assert {text.partition("]")[0]: "\nidentify_by = " in text for text in endpoints} == {
+        "sge-gateway": True,
+        "sky-genesis-trunk": True,
+    }

@@ -75,6 +75,7 @@ def test_ports_of_phones_stay_in_their_place() -> None:
     """Twenty phones fit between the ports of Asterisk and its media."""
     ports = Ports(20_000)
     assert (ports.sip, ports.ami, ports.http) == (20_000, 20_001, 20_002)
+    assert ports.gateway == 20_003
     assert ports.rtp == (20_500, 20_999)
     assert ports.phone(0) == PhonePorts(20_010)
     assert ports.phone(19).beside.last < ports.rtp[0]
@@ -183,7 +184,9 @@ def test_the_samples_are_fitted(tmp_path: Path) -> None:
     assert "bindport = 21002\n" in texts["http.conf"]
     assert "port = 21001\n" in texts["manager.conf"]
     assert "rtpstart = 21500\nrtpend = 21999\n" in texts["rtp.conf"]
-    assert "bind = 127.0.0.1:21000\n" in texts["pjsip.conf"]
+    assert "198.18.0.1 => 127.0.0.1\n" in texts["rtp.conf"]
+    assert texts["pjsip.conf"].count("bind = 127.0.0.1:21000\n") == 2
+    assert "contact = sip:gateway@127.0.0.1:21003\\;transport=tcp\n" in texts["pjsip.conf"]
     assert "match = 127.0.0.2\n" in texts["pjsip.conf"]
     assert "\nSGE_AGI = agi://127.0.0.1:9\n" in texts["extensions.conf"]
     assert texts["extensions.conf"].endswith("[mine]\n")

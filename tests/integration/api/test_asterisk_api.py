@@ -11,6 +11,7 @@ from pbx_view import BRIDGE, CHANNEL, ENDPOINT, INFO, PbxView
 
 from fastagi_server.api.application import create_app
 from fastagi_server.api.asterisk_bodies import LiveBody
+from fastagi_server.api.parts import PbxParts
 from fastagi_server.ari.errors import (
     AriAnswerError,
     AriError,
@@ -261,9 +262,7 @@ async def test_live_link_and_legs(store: Store) -> None:
         measures=Measures(),
         bootstrap_key="bootstrap",
         version="1.2.3",
-        link=Link(),
-        switchboard=switchboard,
-        watch=Watch(),
+        pbx=PbxParts(link=Link(), switchboard=switchboard, watch=Watch()),
     )
     key = await store.api_keys.add("wallboard", frozenset({Scope.OPERATOR}))
     async with httpx.AsyncClient(

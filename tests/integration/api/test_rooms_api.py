@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from fastagi_server.api.application import create_app
 from fastagi_server.api.bodies import ErrorBody
+from fastagi_server.api.parts import PbxParts
 from fastagi_server.api.room_bodies import RoomBody, RoomEventBody
 from fastagi_server.calls.errors import PbxError, PbxRefusedError, PbxTooSlowError
 from fastagi_server.calls.errors import PbxUnreachableError as Unreachable
@@ -94,7 +95,7 @@ def app(store: Store, desk: RoomDesk) -> FastAPI:
         measures=Measures(),
         bootstrap_key="bootstrap",
         version="1.2.3",
-        room_desk=desk,
+        pbx=PbxParts(room_desk=desk),
     )
 
 

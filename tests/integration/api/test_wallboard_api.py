@@ -17,6 +17,7 @@ from fastagi_server.api.board import Board
 from fastagi_server.api.board_bodies import BoardBody
 from fastagi_server.api.board_feed import BoardFeed
 from fastagi_server.api.context import TRANSPORT
+from fastagi_server.api.parts import PbxParts
 from fastagi_server.health.board import Probe
 from fastagi_server.health.states import Condition, State
 from fastagi_server.http import HttpServer
@@ -53,7 +54,7 @@ def app(store: Store, measures: Measures, view: PbxView, recent: RecentLines) ->
         measures=measures,
         bootstrap_key="bootstrap",
         version="1.2.3",
-        asterisk_view=view,
+        pbx=PbxParts(view=view),
         access=Access(requests_per_minute=0, failures_per_minute=0),
         recent=recent,
     )

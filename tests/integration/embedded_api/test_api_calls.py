@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from fastagi_server.api.application import create_app
 from fastagi_server.api.bodies import CallBody, ErrorBody
+from fastagi_server.api.parts import PbxParts
 from fastagi_server.calls.commands import Command
 from fastagi_server.calls.errors import PbxRefusedError
 from fastagi_server.calls.models import Call
@@ -312,7 +313,11 @@ class _BusyPbx:
 async def test_refused_origination(store: Store) -> None:
     """A call that the PBX refuses leaves nothing, not even its key."""
     app = create_app(
-        store=store, measures=Measures(), bootstrap_key="b", version="1", control=_BusyPbx()
+        store=store,
+        measures=Measures(),
+        bootstrap_key="b",
+        version="1",
+        pbx=PbxParts(control=_BusyPbx()),
     )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),

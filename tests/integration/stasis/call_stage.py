@@ -1,7 +1,7 @@
 """The calls of one service on a fake Asterisk, with real records; no phone, no HTTP of ours."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,11 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(folder: Path, fake: FakeAri, **settings: Any) -> AsyncGenerator[Stage]:
-    """A service linked to the fake; entered again on the same folder it is its successor."""
+    """A service linked to the fake; entered again on the same folder it is its successor.
+
+    Those of the setting `users`, which is ours, have a page open.
+    """
+    users: Container[str] = settings.pop("users", ())
     chosen = Settings(
         asterisk_ari_url=fake.url,
         asterisk_ari_username=fake.username,
@@ -102,7 +106,9 @@ async def open_stage(folder: Path, fake: FakeAri, **settings: Any) -> AsyncGener
     measures = Measures()
     async with (
         open_store(f"sqlite:///{folder / 'calls.sqlite3'}") as store,
-        open_telephony(chosen, store, measures) as telephony,
+        open_telephony(
+            chosen, store, measures, is_reachable=lambda user: user in users
+        ) as telephony,
     ):
         control = telephony.switchboard
         registry = CallRegistry(records=store.calls, control=control, measures=measures)

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastagi_server.ari.client import open_ari
 from fastagi_server.ari.link import AriLink
+from fastagi_server.calls.outbound import OutboundPolicy
 from fastagi_server.identities.extensions import ExtensionTable
 from fastagi_server.identities.identity import Identity, Scope
 from fastagi_server.rooms.desk import RoomDesk
@@ -101,9 +102,12 @@ class ConferenceStage:
 
 
 @asynccontextmanager
-async def open_conference_stage(asterisk: FakeAri, folder: Path) -> AsyncGenerator[ConferenceStage]:
+async def open_conference_stage(
+    asterisk: FakeAri, folder: Path, endpoints: Endpoints | None = None
+) -> AsyncGenerator[ConferenceStage]:
     """Run the rooms with the records of a folder, linked; may be done again."""
     measures = Measures()
+    endpoints = endpoints or Endpoints()
     async with (
         open_store(f"sqlite:///{folder / 'rooms.db'}") as store,
         open_ari(
@@ -116,7 +120,8 @@ async def open_conference_stage(asterisk: FakeAri, folder: Path) -> AsyncGenerat
             ari,
             store.rooms,
             directory=ExtensionTable({"1001": "alice", "1002": "bob"}),
-            endpoints=Endpoints(),
+            endpoints=endpoints,
+            outbound=OutboundPolicy(browsers=endpoints.browsers),
             app=APP,
             measures=measures,
         ) as rooms,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from fastagi_server.events.filters import TypeFilter
 from fastagi_server.events.hub import EventHub, Reader, TooManyReadersError
@@ -148,3 +149,30 @@ def test_an_event_is_written_once(hub: EventHub) -> None:
     first, second = hub.open_reader(ALL), hub.open_reader(ALL)
     publish(hub, "call.ended")
     assert first.take(1)[0] is second.take(1)[0]
+
+
+def test_listeners_hear_at_once(hub: EventHub) -> None:
+    """A part of the program that listens is told of each event from then on, in order."""
+    heard: list[str] = []
+    hub.publish(Event("call.created", NOON))
+    hub.listen(lambda event: heard.append(event.type))
+    hub.publish(Event("call.ringing", NOON))
+    hub.publish(Event("call.ended", NOON))
+    assert heard == ["call.ringing", "call.ended"]
+
+
+def test_a_listener_that_fails(hub: EventHub) -> None:
+    """Its mistake is logged, and the others hear all the same."""
+    heard: list[str] = []
+
+    def fail(_event: Event) -> None:
+        raise RuntimeError("a mistake")
+
+    hub.listen(fail)
+    hub.listen(lambda event: heard.append(event.type))
+    with capture_logs() as logs:
+        publish(hub, "call.ended")
+    assert heard == ["call.ended"]
+    assert [(line["event"], line["type"]) for line in logs] == [
+        ("event_listener_failed", "call.ended")
+    ]

@@ -44,3 +44,9 @@ def test_empty_table() -> None:
 def test_empty_names() -> None:
     """A row without a user gives the extension to nobody."""
     assert ExtensionTable({"1001": " , "}).identities_of("SIP/1001") == set()
+
+
+def test_everybody_in_the_table() -> None:
+    """The users of all rows are known, each once."""
+    table = ExtensionTable({"1001": "alice, bob", "PJSIP/desk-1": "bob", "1002": ""})
+    assert table.users == {"alice", "bob"}

@@ -1,0 +1,1 @@
+"""The gateway handler: makes what browsers signal into legs of calls in Asterisk, and back."""
