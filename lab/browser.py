@@ -41,6 +41,7 @@ _FAKE_MEDIA = (
     "--use-fake-ui-for-media-stream",  # the user says yes
     "--use-fake-device-for-media-stream",  # a camera and a microphone that beeps once a second
     "--autoplay-policy=no-user-gesture-required",
+    "--allow-loopback-in-peer-connection",  # media on 127.0.0.1
     # Else its address in an offer is a name that only multicast DNS knows.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 )
@@ -87,17 +88,22 @@ class Browser:
 
 @asynccontextmanager
 async def open_browser(
-    profile: Path, *, fake_media: bool = False, flags: Sequence[str] = ()
+    profile: Path,
+    *,
+    fake_media: bool = False,
+    flags: Sequence[str] = (),
+    program: Path = PROGRAM,
 ) -> AsyncGenerator[Browser]:
     """Run a browser whose profile is in this empty folder, until the context is left.
 
-    With `fake_media` pages may use a microphone and a camera that are there for tests. Certificates
-    are not checked: the lab's are signed by nobody whom a browser knows.
+    `program` is chromium, or what runs it. With `fake_media` pages may use a microphone and a
+    camera that are there for tests. Certificates are not checked: the lab's are signed by nobody
+    whom a browser knows.
     """
     async with async_playwright() as driver:
         context = await driver.chromium.launch_persistent_context(
             profile,
-            executable_path=PROGRAM,
+            executable_path=program,
             args=[*_FLAGS, *(_FAKE_MEDIA if fake_media else ()), *flags],
             ignore_https_errors=True,
             timeout=ACTION_MS * 2,

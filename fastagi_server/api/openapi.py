@@ -33,6 +33,7 @@ _IN_PATHS = {
     "channel_id": ("Unique id of the channel", "1767268800.17"),
     "tech": ("Channel technology", "PJSIP"),
     "resource": ("Name of the endpoint", "1001"),
+    "user_id": ("Id of the user", "alice"),
 }
 """Meaning and example of what paths name, the same wherever it stands."""
 

@@ -1,7 +1,7 @@
 """The wallboard's page in a real browser, on a board of the test's own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -200,7 +200,7 @@ async def test_the_service_goes_away(page: WatchedPage, app: FastAPI) -> None:
 
 
 @asynccontextmanager
-async def serving(stage: Stage, app: FastAPI, port: int = 0) -> AsyncIterator[int]:
+async def serving(stage: Stage, app: FastAPI, port: int = 0) -> AsyncGenerator[int]:
     """A service with the stage's board, on a port, which is gone afterwards."""
     stage.board = Board(stage.look, interval_seconds=0.05)
     app.state.services = replace(app.state.services, board=stage.board)
