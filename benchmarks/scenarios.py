@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import (
     ami,
     api,
+    browser_setup,
     calls,
     clients,
     faults,
@@ -23,6 +24,7 @@ from benchmarks import (
     memory,
     recovery,
     scraping,
+    sockets,
     startup,
     state_changes,
     supervision,
@@ -54,6 +56,8 @@ SCENARIOS: dict[str, Callable[[Rig], Section]] = {
     "manager-events": ami.reading,
     "supervised-load": supervision.under_load,
     "wallboard": wallboard.wallboard,
+    "browser-setup": browser_setup.browser_setup,
+    "sockets": sockets.sockets,
 }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.media import MEDIA_ADDRESS
 from lab.ports import Ports
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -24,7 +25,7 @@ TRUNK_ADDRESS = "127.0.0.2"
 
 
 # Those of the samples, and one more of lab/etc/phones.inc.
-USERS = ("1001", "1002", "1003", "1004", "ari", "ami")
+USERS = ("1001", "1002", "1003", "1004", "ari", "ami", "gateway")
 
 
 def _new_secrets() -> dict[str, str]:
@@ -74,9 +75,18 @@ class Configuration:
             "rtp.conf": {
                 "rtpstart = 10000": f"rtpstart = {rtp_first}",
                 "rtpend = 20000": f"rtpend = {rtp_last}",
+                ";10.0.0.5 => 203.0.113.5": f"{MEDIA_ADDRESS} => 127.0.0.1",
             },
             "pjsip.conf": {
-                "bind = 127.0.0.1:5060": f"bind = 127.0.0.1:{ports.sip}",
+                "protocol = udp\nbind = 127.0.0.1:5060": (
+                    f"protocol = udp\nbind = 127.0.0.1:{ports.sip}"
+                ),
+                "protocol = tcp\nbind = 127.0.0.1:5060": (
+                    f"protocol = tcp\nbind = 127.0.0.1:{ports.sip}"
+                ),
+                r"contact = sip:gateway@127.0.0.1:5070\;transport=tcp": (
+                    rf"contact = sip:gateway@127.0.0.1:{ports.gateway}\;transport=tcp"
+                ),
                 "contact = sip:192.0.2.10:5060": f"contact = sip:{TRUNK_ADDRESS}:{ports.sip}",
                 "match = 192.0.2.10": f"match = {TRUNK_ADDRESS}",
             },
@@ -84,12 +94,11 @@ class Configuration:
 
 
 def _replace_line(name: str, text: str, old: str, new: str) -> str:
-    lines = text.splitlines(keepends=True)
-    places = [number for number, line in enumerate(lines) if line.rstrip("\n") == old]
-    if len(places) != 1:
-        raise LabError(f"{name} has the line {old!r} {len(places)} times, not once")
-    lines[places[0]] = new + "\n"
-    return "".join(lines)
+    """Replace a line, or several that follow each other."""
+    times = text.count(f"\n{old}\n")
+    if times != 1:
+        raise LabError(f"{name} has the line {old!r} {times} times, not once")
+    return text.replace(f"\n{old}\n", f"\n{new}\n")
 
 
 def _set_globals(text: str, variables: Mapping[str, str]) -> str:

@@ -27,7 +27,7 @@ class Ports:
 
     @property
     def sip(self) -> int:
-        """UDP port of Asterisk's SIP transport."""
+        """Port of Asterisk's SIP transports, UDP and TCP."""
         return self.first
 
     @property
@@ -39,6 +39,11 @@ class Ports:
     def http(self) -> int:
         """TCP port of the HTTP server, and so of ARI."""
         return self.first + 2
+
+    @property
+    def gateway(self) -> int:
+        """TCP port on which a service's gateway takes calls to browsers."""
+        return self.first + 3
 
     @property
     def rtp(self) -> tuple[int, int]:
@@ -113,8 +118,10 @@ def _are_free(ports: Ports) -> bool:
     """Say whether nothing outside the lab sits on the ports that Asterisk must have."""
     wanted = (
         (socket.SOCK_DGRAM, ports.sip),
+        (socket.SOCK_STREAM, ports.sip),
         (socket.SOCK_STREAM, ports.ami),
         (socket.SOCK_STREAM, ports.http),
+        (socket.SOCK_STREAM, ports.gateway),
     )
     return all(is_free(kind, port) for kind, port in wanted)
 

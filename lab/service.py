@@ -51,6 +51,15 @@ def ami_settings(asterisk: Asterisk) -> dict[str, str]:
     }
 
 
+def gateway_settings(asterisk: Asterisk) -> dict[str, str]:
+    """The settings that let a service speak for browsers with this Asterisk."""
+    return {
+        "SGE_GATEWAY_LISTEN": f"127.0.0.1:{asterisk.ports.gateway}",
+        "SGE_GATEWAY_SIP": f"127.0.0.1:{asterisk.ports.sip}",
+        "SGE_GATEWAY_TOKEN": asterisk.passwords["gateway"],
+    }
+
+
 class Service:
     """One running service with a folder and ports of its own; `start` makes it.
 

@@ -105,6 +105,7 @@ class FakeAri:
         app: str,
         *,
         args: str = "",
+        endpoint: str = "",
         caller_number: str = "1002",
         extension: str = "1001",
         channel_id: str = "",
@@ -112,11 +113,12 @@ class FakeAri:
     ) -> str:
         """A phone calls, and the dialplan runs `Stasis(app,args)`; the id of its channel.
 
+        Its endpoint is PJSIP/ and its number, unless one is given.
         Empty when nobody serves `app`: then the dialplan goes on, with STASISSTATUS=FAILED.
         """
         channel = FakeChannel(
             channel_id or f"1710000000.{next(self._numbers)}",
-            f"PJSIP/{caller_number}",
+            endpoint or f"PJSIP/{caller_number}",
             state="Ring",
             caller_number=caller_number,
             exten=extension,
