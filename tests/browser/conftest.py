@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from call_stage import CONTEXTS, CallStage, settings, wait_for_links
 from fastapi import FastAPI
+from page_stage import CONTEXTS, CallStage, settings, wait_for_links
 
 from fastagi_server.api.access import Access
 from fastagi_server.api.application import create_app

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from call_stage import PHONE_TONE, TONES, CallStage, token
+from page_stage import PHONE_TONE, TONES, CallStage, token
 
 from lab.phones import Phone
 from lab.voice import calling_voice, voice_of

@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from call_stage import CONTEXTS, TONES, CallStage, settings, wait_for_links
+from page_stage import CONTEXTS, TONES, CallStage, settings, wait_for_links
 
 from lab.asterisk import Asterisk
 from lab.browser import Browser

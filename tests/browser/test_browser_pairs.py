@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from call_stage import TONES, CallStage, User
+from page_stage import TONES, CallStage, User
 
 pytestmark = [
     pytest.mark.asterisk,

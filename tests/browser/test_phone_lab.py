@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from call_stage import CallStage, token
+from page_stage import CallStage, token
 from playwright.async_api import Page, expect
 
 from lab.phones import Phone

@@ -70,11 +70,17 @@ class FakeGateway:
             await self.arrived.wait_for(lambda: self.kinds[-1:] == [kind])
 
     def tell(
-        self, call_id: str, kind: SignalKind, payload: Any = None, user: str = "alice"
+        self,
+        call_id: str,
+        kind: SignalKind,
+        payload: Any = None,
+        user: str = "alice",
+        *,
+        sender: str = ASTERISK,
     ) -> None:
         """Mail something to a user."""
         self.exchange.deliver(
-            call_id, from_user=ASTERISK, to_user=user, kind=kind, payload=payload or {}
+            call_id, from_user=sender, to_user=user, kind=kind, payload=payload or {}
         )
 
     def hang_up(self, call_id: str, reason: str, user: str = "alice") -> None:
@@ -203,14 +209,16 @@ class Stage:
         async with self.service() as client:
             return dict((await client.get(f"/calls/{call_id}")).json())
 
-    async def ring(self, user: str = "alice", *, video: bool = False, **payload: Any) -> str:
-        """Have Asterisk call a user; returns the call's id."""
+    async def ring(
+        self, user: str = "alice", *, video: bool = False, sender: str = ASTERISK, **payload: Any
+    ) -> str:
+        """Have Asterisk, or somebody else, call a user; returns the call's id."""
         async with self.service() as client:
             kind = "video" if video else "audio"
             answer = await client.post("/calls", json={"participants": [user], "call_type": kind})
         call_id = str(answer.json()["id"])
         offer = await self.gateway.far.evaluate("video => far.offer(video)", video)
-        self.gateway.tell(call_id, SignalKind.OFFER, {**offer, **payload}, user)
+        self.gateway.tell(call_id, SignalKind.OFFER, {**offer, **payload}, user, sender=sender)
         return call_id
 
     def service(self) -> httpx.AsyncClient:

@@ -1,5 +1,7 @@
 """Presence and rooms in the client library."""
 
+from typing import Any
+
 import pytest
 from client_stage import Stage, silent
 
@@ -97,12 +99,15 @@ async def test_a_room_that_cannot_be_joined(stage: Stage) -> None:
     assert await alice.run("() => taken.getTracks()[0].readyState") == "ended"
 
 
-async def test_a_call_from_elsewhere_rings_while_a_room_is_joined(stage: Stage) -> None:
-    """Only the room's own call is answered by itself."""
+@pytest.mark.parametrize("claimed", [{}, {"sender": "service", "room_id": "r1"}])
+async def test_a_call_from_elsewhere_rings_while_a_room_is_joined(
+    stage: Stage, claimed: dict[str, Any]
+) -> None:
+    """Only Asterisk's call into the room is answered by itself, whatever others write."""
     alice = await stage.sign_in()
     await alice.answer_with("rooms/r1/join", ROOM)
     await alice.run("() => { client.rooms.join('r1').catch(() => {}); }")
-    await stage.ring(caller_number="1001")
+    await stage.ring(caller_number="1001", **claimed)
     await alice.until("incoming", "1001", "", "audio")
     assert await alice.run("() => call.state") == "ringing"
 
