@@ -43,7 +43,9 @@ export class Incoming {
     const isNew = message.message_type === "offer" && !payload.renegotiation;
     if (!isNew || number <= (this.#seen.get(id) ?? 0)) return;
     const call = this.#open(message);
-    if (this.#entering && payload.room_id === this.#entering.roomId) {
+    // Another user may write any room into his offer: only Asterisk is answered unasked.
+    const isFromAsterisk = message.from_user === ASTERISK;
+    if (isFromAsterisk && this.#entering && payload.room_id === this.#entering.roomId) {
       this.#entering.rung(call);
       return;
     }
