@@ -14,7 +14,6 @@ from fastagi_server.gateway.clerk import Clerk
 from fastagi_server.gateway.gateway import Gateway
 from fastagi_server.gateway.ports import LedCalls, Mail
 from fastagi_server.gateway.register import SessionRegister
-from fastagi_server.identities.extensions import Directory
 from fastagi_server.presence.book import PresenceBook
 from fastagi_server.settings import Settings, split_address
 from fastagi_server.sip.agent import SipAgent
@@ -60,7 +59,6 @@ async def open_browser_calls(
     mail: Mail,
     book: PresenceBook,
     led: LedCalls,
-    directory: Directory,
 ) -> AsyncGenerator[BrowserCalls]:
     """The gateway that the settings describe, with the calls of the last run; not running yet.
 
@@ -87,7 +85,6 @@ async def open_browser_calls(
         pages=book,
         led=led,
         journal=journal,
-        directory=directory,
     )
     book.on_gone(register.gone)
     await register.restore(agent, store.dialogs, journal)

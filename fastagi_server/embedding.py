@@ -230,7 +230,6 @@ async def _open_browser_calls(
         mail=exchange,
         book=presenting.desk.book,
         led=telephony.switchboard,
-        directory=ground.access.directory,
     )
     try:
         browser_calls = await stack.enter_async_context(opened)

@@ -32,10 +32,9 @@ def obey(order: orders.Order, user: str, listener: Listener, desk: PresenceDesk)
             listener.tell(presence_frame(desk.book.get(asked) or _unknown(asked)))
         case _ if order.speaker != user:
             listener.tell(error(FOREIGN))
-        case _ if not _speak(order, desk):
-            listener.tell(error(TOO_MUCH))
         case _:
-            pass
+            if not _speak(order, desk):
+                listener.tell(error(TOO_MUCH))
 
 
 def _speak(

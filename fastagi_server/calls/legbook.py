@@ -155,6 +155,14 @@ class LegBook:
         may_come = any(leg.is_pending for leg in self.legs)
         return present >= self.least_parties or (present > 0 and may_come)
 
+    def _dial_waiting(self, *, hears_all: bool) -> Iterator[Effect]:
+        """Ring all who are not rung yet, for the first; `hears_all` of what they sound like."""
+        caller = self.first.channel_id
+        for leg in self.legs[1:]:
+            if leg.state is LegState.WAITING:
+                leg.state, leg.is_joined = LegState.DIALLING, hears_all
+                yield Dial(leg.channel_id, leg.endpoint, caller, "", is_joined=hears_all)
+
     def _take_place(self, old: Leg, heir: Leg) -> None:
         """Let a leg stand where another one stood, which is on its way out."""
         self.legs[self.legs.index(old)] = heir

@@ -218,13 +218,6 @@ class LiveCall(LegBook):
             yield Ring(self.first.channel_id)
         yield from self._dial_waiting(hears_all=hears_all)
 
-    def _dial_waiting(self, *, hears_all: bool) -> Iterator[Effect]:
-        caller = self.first.channel_id
-        for leg in self.legs[1:]:
-            if leg.state is LegState.WAITING:
-                leg.state, leg.is_joined = LegState.DIALLING, hears_all
-                yield Dial(leg.channel_id, leg.endpoint, caller, "", is_joined=hears_all)
-
     def _connect(self, leg: Leg, at: datetime) -> Iterator[Effect]:
         yield from self._answer_first()
         yield from self._join(self.first)

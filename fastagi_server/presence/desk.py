@@ -15,8 +15,10 @@ from fastagi_server.telemetry.measures import Measures
 
 @dataclass(frozen=True, slots=True)
 class PresenceDesk:
-    """The book, the channels that tell what changes in it, and what keeps one user from telling
-    more than the others can bear."""
+    """The book, the channels that tell what changes in it, and the limits of what one user tells.
+
+    `announcer` paces the changes of his state, `budget` what he says to others.
+    """
 
     book: PresenceBook
     channels: Channels
@@ -58,4 +60,6 @@ def open_presence(
 
     announcer = Announcer(tell, change_seconds=change_seconds)
     book.on_change(announcer.hear)
-    return PresenceDesk(book, channels, announcer, budget or BroadcastBudget(measures=measures))
+    if budget is None:
+        budget = BroadcastBudget(measures=measures)
+    return PresenceDesk(book, channels, announcer, budget)

@@ -122,8 +122,9 @@ class PresenceFeed:
     async def look(self) -> None:
         """Make the book agree with the calls and the telephones that there are."""
         active = {call.id: call for call in await self._records.active(None, MAX_LOOK)}
-        for call_id in self._on_call.keys() - active.keys():
-            self._release(call_id)
+        if len(active) < MAX_LOOK:  # else others go on, too, that are not among them
+            for call_id in self._on_call.keys() - active.keys():
+                self._release(call_id)
         for call in active.values():
             self._note(call, "")
         endpoints = await self._live_endpoints() if self._live_endpoints is not None else None

@@ -80,28 +80,40 @@ class BrowserCallers:
         await self._effects.watch(channel.id)
         user = user_at(channel.caller_number) or ""
         calls = user == call.caller_id
-        if not await self._switchboard.join(channel, call.id, user, calls=calls):
-            await self._begin(call, channel, user)
+        if await self._switchboard.join(channel, call.id, user, calls=calls):
+            return
+        legs = await self._legs(call, channel, user)
+        # Meanwhile it may have ended, or another channel of the caller have begun it.
+        found = await self._journal.get(call.id)
+        if found is None or not found.is_active:
+            await self._turn_away(channel, Cause.NORMAL)
+        elif not await self._switchboard.join(channel, call.id, user, calls=calls):
+            await self._begin(call, legs)
 
-    async def _begin(self, call: Call, channel: Channel, user: str) -> None:
+    async def _legs(self, call: Call, channel: Channel, user: str) -> Sequence[Leg]:
+        """The caller's own leg, and those of whom Asterisk can ring."""
         rung = [
             (endpoint, participant)
             for participant in call.participants
             for endpoint in self._endpoints.of_participant(participant)
             if await self._is_known(endpoint)
         ]
-        legs = [Leg(channel.id, "", user, LegState.RINGING)]
-        legs += [
-            Leg(leg_id(call.id, number), endpoint, participant)
-            for number, (endpoint, participant) in enumerate(rung, 1)
+        return [
+            Leg(channel.id, "", user, LegState.RINGING),
+            *(
+                Leg(leg_id(call.id, number), endpoint, participant)
+                for number, (endpoint, participant) in enumerate(rung, 1)
+            ),
         ]
+
+    async def _begin(self, call: Call, legs: Sequence[Leg]) -> None:
         is_conference = call.call_type is CallType.CONFERENCE
         has_video = call.call_type in WITH_PICTURES
         self._switchboard.add(
             LiveCall(call.id, legs, is_conference=is_conference, has_video=has_video)
         )
         now, refusal = datetime.now(UTC), _refusal(call.participants)
-        if rung:
+        if len(legs) > 1:
             await self._switchboard.apply(call.id, LiveCall.begin)
         else:
             await self._switchboard.apply(call.id, lambda live: live.refuse(now, refusal))

@@ -136,10 +136,11 @@ class Reconciliation:
         """A call that was begun before we started and is to be led on; empty when it is over."""
         joined = bridges.get(bridge_id(call.id))
         if not made and not joined and not self._has_caller(call, channels):
-            # The gateway knows whether a call goes on that begins in a browser.
+            # The gateway, if there is one, knows whether a call goes on that begins in a browser.
+            left_alone = {BROWSER, DIRECT} if self._endpoints.browsers.name else {DIRECT}
             if (
                 call.channel is None
-                and call.metadata.get(CALLER_LEG) not in {BROWSER, DIRECT}
+                and call.metadata.get(CALLER_LEG) not in left_alone
                 and any(map(is_dial_string, call.participants))
             ):
                 await self._note_lost(call)

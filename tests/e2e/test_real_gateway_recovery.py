@@ -6,14 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 from browser_user import SETTINGS, BrowserUser
-from led_calls import end_of, kinds, wait_for_status
+from led_calls import end_of, kinds, legs, wait_for_status
 
 from lab.asterisk import Asterisk
 from lab.phones import Phone
+from lab.processes import wait_until
 from lab.root import Root
 from lab.service import Service, ari_settings, gateway_settings
 
 pytestmark = pytest.mark.asterisk
+
+DECIDED_SECONDS = 60.0
+"""After a start it takes 30 s until calls of which Asterisk knows nothing are lost."""
 
 
 @pytest.fixture
@@ -78,6 +82,37 @@ def test_a_page_that_does_not_come_back(
     wait_for_links(service)
     assert asterisk.wait_idle(20)
     assert end_of(service, call_id) == ("ended", 16, "ANSWER")
+
+
+def test_what_became_of_led_calls_is_seen_after_a_restart(
+    running_asterisk: Asterisk, running_service: Service
+) -> None:
+    """One that ended meanwhile is over; one that goes on without its browser is left alone."""
+    asterisk, service = running_asterisk, running_service
+    # Those who are silent for 30 s are hung up by Asterisk.
+    first, second = (Phone.talking(asterisk, number) for number in ("1001", "1002"))
+    with first, second, Phone.answering(asterisk, "1003"):
+        with BrowserUser(service, "alice") as alice, BrowserUser(service, "bob") as bob:
+            talked, over = alice.call("SIP/1001"), bob.call("SIP/1003")
+            wait_for_status(service, talked, "connected")
+            wait_for_status(service, over, "connected")
+            alice.request("POST", f"/calls/{talked}/transfer", {"to": "SIP/1002"})
+            assert alice.hear(talked, "hangup")["reason"] == "ended"
+            assert wait_until(lambda: len(legs(asterisk, {"id": talked})) == 2, 10)
+            service.kill()
+        kept = legs(asterisk, {"id": talked})
+        for channel in asterisk.control.channels():
+            if channel["id"] not in kept:
+                asterisk.control.hang_up(channel["id"])
+        service.start_again()
+        wait_for_links(service)
+        assert wait_until(lambda: service.call(over)["status"] == "ended", DECIDED_SECONDS)
+        assert service.call(talked)["status"] == "connected"
+        assert legs(asterisk, {"id": talked}) == kept
+        service.request("POST", f"/calls/{talked}/end")
+        assert asterisk.wait_idle()
+    assert kinds(service, over)[-1] == "ended"
+    assert end_of(service, talked)[0] == "ended"
 
 
 def test_asterisk_is_gone(running_asterisk: Asterisk, running_service: Service) -> None:

@@ -117,7 +117,8 @@ def test_what_a_user_said_comes_back_after_his_call(
         watch(page, "bob")
         page.send('{"type":"PresenceUpdate","user_id":"bob","status":"away"}')
         assert statuses(page, 1) == [("bob", "away")]
-        callee = Phone.answering(present_asterisk, "1001", hang_up_after_ms=500)
+        # Longer than the pause between two changes that are told.
+        callee = Phone.answering(present_asterisk, "1001", hang_up_after_ms=2500)
         with callee, Phone.calling(present_asterisk, "1002", "71001"):
             assert statuses(page, 2) == [("bob", "busy"), ("bob", "away")]
 

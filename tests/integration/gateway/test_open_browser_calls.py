@@ -37,6 +37,8 @@ TRYING = 100
 class NoLedCalls:
     """Asterisk's dialplan answers everything by itself."""
 
+    is_linked = True
+
     def leads_call(self, call_id: str) -> bool:
         """See LedCalls."""
         del call_id
@@ -114,7 +116,6 @@ async def running(folder: Path, peer: Peer, listens: int) -> AsyncGenerator[Runn
             mail=exchange,
             book=book,
             led=NoLedCalls(),
-            directory=directory,
         )
         async with opened as parts:
             exchange.gateway = parts.gateway

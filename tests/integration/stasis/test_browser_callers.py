@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from call_stage import APP, SERVICE, Stage, open_stage
 
+from fastagi_server.calls.commands import Hold, Mute
 from fastagi_server.calls.errors import CallForbiddenError, CallStateError
 from fastagi_server.calls.models import Call, CallType
 from fastagi_server.calls.orders import CallOrder
@@ -129,6 +130,43 @@ async def test_users_of_a_placed_call(stage: Stage) -> None:
     await stage.empty()
 
 
+async def test_two_channels_of_one_caller(stage: Stage) -> None:
+    """A page that has offered twice: one call rings the telephone once, and the later one talks."""
+    call = await order(stage, "SIP/1001")
+    given_up, alices = arrive(stage, call), arrive(stage, call)
+    phone = await stage.channel(f"sge-{call.id}-1")
+    board = stage.telephony.switchboard
+    assert board is not None
+    await stage.when(lambda: [len(live.legs) for live in board.calls] == [3])
+    stage.fake.phone.answers(phone)
+    await stage.until(call.id, "connected")
+    await stage.when(lambda: given_up not in stage.fake.channels)
+    assert set(stage.fake.bridges[f"sge-{call.id}"].channels) == {alices, phone}
+    await stage.end(call.id)
+    await stage.empty()
+
+
+async def test_a_call_that_ends_while_its_telephones_are_looked_up(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not begun."""
+    ari = stage.telephony.ari
+    assert ari is not None
+    look = ari.endpoint
+
+    async def end_first(technology: str, resource: str) -> Any:
+        await stage.end(call.id)
+        return await look(technology, resource)
+
+    monkeypatch.setattr(ari, "endpoint", end_first)
+    call = await order(stage, "SIP/1001")
+    alices = arrive(stage, call)
+    await stage.until(call.id, "ended")
+    await stage.when(lambda: alices not in stage.fake.channels)
+    assert all("create" not in request.path for request in stage.fake.requests)
+    await stage.empty()
+
+
 async def test_a_call_is_answered_where_it_rings(stage: Stage) -> None:
     """Not by a request, which would leave the page ringing and the caller in silence."""
     call = await order(stage, "bob")
@@ -189,6 +227,83 @@ async def test_a_call_without_a_channel_is_left_to_the_gateway(
             call = await order(first, "SIP/600")
         async with open_stage(tmp_path, fake_ari, **SETTINGS) as second:
             assert (await second.registry.get(call.id, SERVICE)).is_active
+
+
+async def test_a_run_without_a_gateway(fake_ari: FakeAri, tmp_path: Path) -> None:
+    """Calls that began in a browser of an earlier run are lost: nobody else would end them."""
+    async with fake_ari:
+        async with open_stage(tmp_path, fake_ari, **SETTINGS) as first:
+            call = await order(first, "SIP/600")
+        async with open_stage(tmp_path, fake_ari) as second:
+            await second.until(call.id, "ended")
+
+
+def muted(stage: Stage) -> set[str]:
+    """The channels whose party is not heard."""
+    return {channel.id for channel in stage.fake.channels.values() if channel.muted == {"in"}}
+
+
+async def mute(stage: Stage, call: Call, user: str) -> None:
+    """A page asks for its own leg, as the gateway does."""
+    board = stage.telephony.switchboard
+    assert board is not None
+    await board.perform(call, Mute(user, "in"), user, frozenset({user}))
+
+
+async def test_a_page_that_rang_for_a_number_mutes_itself(stage: Stage) -> None:
+    """Its leg is found by the user that was dialled; whoever has none mutes nobody."""
+    phone = stage.fake.calls_in(APP, args="1500", caller_number="1009")
+    call = await stage.only_call()
+    bobs = await stage.channel(f"sge-{call.id}-2")
+    stage.fake.phone.answers(bobs)
+    await stage.until(call.id, "connected")
+    await mute(stage, call, "bob")
+    assert muted(stage) == {bobs}
+    with pytest.raises(CallStateError):
+        await mute(stage, call, "carol")
+    assert muted(stage) == {bobs}
+    board = stage.telephony.switchboard
+    assert board is not None
+    await board.perform(call, Hold(), "bob", frozenset())
+    assert (stage.fake.channels[phone].music, stage.fake.channels[bobs].music) == (True, False)
+    await stage.end(call.id)
+    await stage.empty()
+
+
+async def test_pages_mute_themselves_after_a_restart(fake_ari: FakeAri, tmp_path: Path) -> None:
+    """The caller's, and one that came into the call later, by the number they call with."""
+    fake_ari.phones["PJSIP/1001"] = PhoneState.ANSWERS
+    async with fake_ari:
+        async with open_stage(tmp_path, fake_ari, **SETTINGS) as first:
+            call = await order(first, "SIP/1001")
+            alices = arrive(first, call)
+            await first.until(call.id, "connected")
+            carols = arrive(first, call, "carol~40example.org")
+            bridge = first.fake.bridges[f"sge-{call.id}"]
+            await first.when(lambda: carols in bridge.channels)
+        async with open_stage(tmp_path, fake_ari, **SETTINGS) as second:
+            await mute(second, call, "carol@example.org")
+            assert muted(second) == {carols}
+            await mute(second, call, "alice")
+            assert muted(second) == {alices, carols}
+            with pytest.raises(CallStateError):
+                await mute(second, call, "bob")
+            await second.end(call.id)
+            await second.empty()
+
+
+async def test_the_others_are_rung_when_the_caller_comes(stage: Stage) -> None:
+    """In a call that was placed they would wait for the first telephone, which may not answer."""
+    wanted = CallOrder(("SIP/1001", "bob"), CallType.AUDIO, {})
+    call, _ = await stage.registry.create(wanted, ALICE, None)
+    phone = await stage.channel(f"sge-{call.id}-0")
+    arrive(stage, call)
+    bobs = await stage.channel(f"sge-{call.id}-1")
+    stage.fake.phone.hangs_up(phone)
+    stage.fake.phone.answers(bobs)
+    await stage.until(call.id, "connected")
+    await stage.end(call.id)
+    await stage.empty()
 
 
 async def test_a_user_rings_nothing_outside(stage: Stage) -> None:

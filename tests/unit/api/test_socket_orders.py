@@ -7,6 +7,7 @@ import pytest
 
 from fastagi_server.api.socket_frames import read_frame
 from fastagi_server.api.socket_orders import obey
+from fastagi_server.presence.budget import BroadcastBudget
 from fastagi_server.presence.desk import PresenceDesk, open_presence
 from fastagi_server.presence.models import Status
 from fastagi_server.telemetry.measures import Measures
@@ -136,3 +137,29 @@ async def test_typing_is_told(desk: PresenceDesk) -> None:
     desk.channels.subscribe("chat:bob", bob)
     send(desk, Ear(), "alice", '{"type":"Typing","from":"alice","to":"bob","typing":true}')
     assert bob.take() == [{"type": "Typing", "from": "alice", "to": "bob", "typing": True}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type":"Typing","from":"alice","to":"bob","typing":true}',
+        '{"type":"ChatMessage","message":{"from":"alice","to":"bob","message":"Hi"}}',
+    ],
+)
+async def test_too_much_is_refused_in_words(text: str) -> None:
+    """Beyond his budget what a user says is told to nobody, and he is told why; others go on."""
+    measures, bob, page = Measures(), Ear(), Ear()
+    budget = BroadcastBudget(
+        measures=measures, told_per_second=1.0, burst_seconds=1.0, clock=lambda: 0.0
+    )
+    desk = open_presence(measures=measures, budget=budget)
+    desk.channels.subscribe("chat:bob", bob)
+    assert send(desk, page, "alice", text) == []
+    assert send(desk, page, "alice", text) == [
+        {"type": "Error", "message": "You have said too much to too many: wait a little"}
+    ]
+    assert len(bob.take()) == 1
+    carol = '{"type":"Typing","from":"carol","to":"bob","typing":true}'
+    assert send(desk, Ear(), "carol", carol) == []
+    assert [frame["from"] for frame in bob.take()] == ["carol"]
+    assert measures.drops.values == {("presence_broadcast",): 1.0}

@@ -2,7 +2,17 @@
 
 from live_samples import at, ended, placed, talking
 
-from fastagi_server.calls.legs import Answer, HangUp, Join, Leg, LegState, Note, OpenBridge, Ring
+from fastagi_server.calls.legs import (
+    Answer,
+    Dial,
+    HangUp,
+    Join,
+    Leg,
+    LegState,
+    Note,
+    OpenBridge,
+    Ring,
+)
 from fastagi_server.calls.models import EndedBy, EndFacts
 from fastagi_server.calls.transitions import Trigger
 
@@ -47,6 +57,31 @@ def test_the_caller_comes_before_the_others_are_rung() -> None:
     effects = live.arrives(browser(), at(2), calls=True)
     assert effects[0] == Answer("b")
     assert Note(Trigger.ACCEPT, at(2)) in effects
+
+
+def test_the_others_are_rung_for_the_caller_who_comes() -> None:
+    """They do not wait for the first phone any more; when nobody answers the call ends."""
+    live = placed("PJSIP/1", "PJSIP/2", "PJSIP/3")
+    live.begin()
+    live.rings("0", at(0.5))
+    assert live.arrives(browser(), at(1), calls=True) == [
+        Ring("b"),
+        Dial("1", "PJSIP/2", "b", "", is_joined=False),
+        Dial("2", "PJSIP/3", "b", "", is_joined=False),
+    ]
+    assert live.gone("0", 19, at(2)) == []
+    assert live.gone("1", 17, at(3)) == []
+    assert ended(live.gone("2", 19, at(4))).dial_status == "BUSY"
+
+
+def test_the_first_phone_answers_the_caller_who_came() -> None:
+    """It wins over those that ring with it."""
+    live = placed("PJSIP/1", "PJSIP/2")
+    live.begin()
+    live.arrives(browser(), at(1), calls=True)
+    effects = live.answers("0", at(2))
+    assert Note(Trigger.ACCEPT, at(2)) in effects
+    assert HangUp("1", 26) in effects
 
 
 def test_the_phone_is_busy() -> None:

@@ -12,7 +12,6 @@ from fastagi_server.calls.models import Call, CallStatus, CallType
 from fastagi_server.gateway.clerk import Clerk
 from fastagi_server.gateway.gateway import Gateway
 from fastagi_server.gateway.register import SessionRegister
-from fastagi_server.identities.extensions import ExtensionTable
 from fastagi_server.signaling.dialogs import DialogRecord
 from fastagi_server.signaling.models import SignalKind, SignalMessage
 from fastagi_server.sip.errors import SipStateError
@@ -181,6 +180,7 @@ class FakeLed:
     """Calls that are led, and the commands that came for them."""
 
     calls: set[str] = field(default_factory=set[str])
+    is_linked: bool = True
     commands: list[tuple[Command, str, frozenset[str]]] = field(
         default_factory=list[tuple[Command, str, frozenset[str]]]
     )
@@ -237,7 +237,6 @@ class Stage:
             pages=self.pages,
             led=self.led,
             journal=self.journal,
-            directory=ExtensionTable({"1002": "bob"}),
         )
 
     def call(

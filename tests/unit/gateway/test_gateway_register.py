@@ -122,10 +122,11 @@ async def test_a_call_that_ended_meanwhile(stage: Stage) -> None:
 
 
 async def test_a_record_that_is_no_snapshot(stage: Stage) -> None:
-    """It is dropped; its call is lost."""
+    """It is dropped; its call is lost unless it is led."""
     call = stage.call(status=CallStatus.CONNECTED)
     stage.dialogs.records["old"] = replace(kept(call), snapshot={})
     await stage.register.restore(stage.agent, stage.dialogs, stage.journal)
+    stage.register.decide()
     await stage.settle()
     assert stage.dialogs.records == {}
     assert stage.records.log[call.id][0].facts == {"reason": "lost"}
@@ -137,6 +138,51 @@ async def test_calls_whose_leg_was_not_up(stage: Stage) -> None:
     await stage.register.restore(stage.agent, stage.dialogs, stage.journal)
     await stage.settle()
     assert (stage.kinds(ringing), stage.kinds(other)) == (["ended"], [])
+
+
+async def test_a_call_that_goes_on_without_its_caller(stage: Stage) -> None:
+    """Whether it is led shows when Asterisk has been asked; one that is led is not lost."""
+    led, over = (stage.call(status=CallStatus.CONNECTED) for _ in range(2))
+    stage.led.is_linked = False
+    await stage.register.restore(stage.agent, stage.dialogs, stage.journal)
+    stage.register.decide()
+    await stage.settle()
+    assert (stage.kinds(led), stage.kinds(over)) == ([], [])
+    stage.led.is_linked = True
+    stage.led.calls.add(led.id)
+    stage.register.decide()
+    stage.led.calls.clear()
+    stage.register.decide()
+    await stage.settle()
+    assert (stage.kinds(led), stage.kinds(over)) == ([], ["ended"])
+
+
+@pytest.mark.parametrize("is_seen_late", [True, False])
+async def test_a_led_call_that_ended_meanwhile(stage: Stage, *, is_seen_late: bool) -> None:
+    """Its leg is told so before or after Asterisk was asked; its record ends in both cases."""
+    call = stage.call(status=CallStatus.CONNECTED)
+    stage.dialogs.records["old"] = kept(call, is_noted=False)
+    await stage.register.restore(stage.agent, stage.dialogs, stage.journal)
+    (leg,) = stage.agent.legs
+    if is_seen_late:
+        stage.register.decide()
+    leg.hear(Ended(481, None, by_far_end=True))
+    stage.register.decide()
+    await stage.settle()
+    assert stage.kinds(call) == ["ended"]
+
+
+async def test_a_led_call_goes_on_when_its_leg_ends(stage: Stage) -> None:
+    """Those who are left are recorded where they are led, though the caller's leg is over."""
+    call = stage.call(status=CallStatus.CONNECTED)
+    stage.dialogs.records["old"] = kept(call, is_noted=False)
+    await stage.register.restore(stage.agent, stage.dialogs, stage.journal)
+    (leg,) = stage.agent.legs
+    leg.hear(Ended(481, None, by_far_end=True))
+    stage.led.calls.add(call.id)
+    stage.register.decide()
+    await stage.settle()
+    assert stage.kinds(call) == []
 
 
 async def test_at_the_end_nothing_is_sent(stage: Stage) -> None:

@@ -149,6 +149,30 @@ async def test_it_is_taken_back_while_its_call_is_looked_for(stage: Stage) -> No
     assert stage.mail.sent == []
 
 
+@pytest.mark.parametrize("session", ["", "room-17"])
+async def test_a_call_of_the_dialplan_is_taken_back_at_once(stage: Stage, session: str) -> None:
+    """The record that it has got by then is ended."""
+    stage.pages.open.add("bob")
+    leg = stage.invite(session, "bob")
+    leg.now = LegState.ENDED
+    await stage.pause()
+    await stage.settle()
+    (call,) = stage.records.calls.values()
+    assert stage.kinds(call) == ["created", "ended"]
+    assert stage.mail.sent == []
+
+
+async def test_something_else_goes_wrong(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asterisk gets an answer, whatever it was."""
+
+    async def fail(_: str) -> Call | None:
+        raise ValueError("of all things")
+
+    monkeypatch.setattr(stage.records, "get", fail)
+    leg = await stage.ring("call-1")
+    assert leg.asked == ["refuse 500"]
+
+
 async def test_the_store_is_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asterisk may try somebody else."""
 

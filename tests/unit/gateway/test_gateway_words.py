@@ -105,6 +105,16 @@ async def test_a_description_with_a_candidate_waits_for_nothing() -> None:
     assert "m=audio 40000 " in sent[0]
 
 
+async def test_a_candidate_that_makes_a_description_too_long() -> None:
+    """The description goes without it: Asterisk learns from checks where the browser is."""
+    sent: list[str] = []
+    candidates = Candidates()
+    long = f"{WITHOUT_CANDIDATE}a={'x' * 47_690}\r\n"
+    candidates.hold(long, sent.append)
+    candidates.add(f"{CANDIDATE} ufrag {'y' * 120}")
+    assert "c=IN IP4 192.0.2.1" in sent[0]
+
+
 async def test_candidates_are_remembered() -> None:
     """A later description of the same browser does not wait again."""
     sent: list[str] = []

@@ -68,7 +68,8 @@ async def test_nobody_is_told_twice() -> None:
     channels.subscribe("presence:bob", ear)
     channels.subscribe("presence:bob", ear)
     channels.subscribe("presence:all", ear)
-    channels.publish(word("one"), "presence:bob", "presence:all")
+    assert channels.publish(word("one"), "presence:bob", "presence:all") == 1
+    assert channels.publish(word("none"), "presence:carol") == 0
     assert words(ear) == ["one"]
 
 
@@ -125,6 +126,6 @@ async def test_frames_that_wait_are_limited() -> None:
     channels, ears = Channels(measures=measures, at_once=1), [Ear(), Ear()]
     for ear in ears:
         channels.subscribe("system", ear)
-    for _ in range(MAX_WAITING + 1):
-        channels.publish(word("one"), "system")
+    told = [channels.publish(word("one"), "system") for _ in range(MAX_WAITING + 1)]
+    assert told == [2] * MAX_WAITING + [0]
     assert measures.drops.values == {("presence_frame",): 2.0}

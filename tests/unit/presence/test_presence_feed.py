@@ -9,6 +9,7 @@ import pytest
 from fastagi_server.calls.models import Call, CallStatus, CallType
 from fastagi_server.events.models import Event
 from fastagi_server.identities.extensions import ExtensionTable
+from fastagi_server.presence import feed
 from fastagi_server.presence.book import PresenceBook
 from fastagi_server.presence.feed import MAX_WAITING, PresenceFeed
 from fastagi_server.telemetry.measures import Measures
@@ -201,6 +202,16 @@ async def test_a_look_finds_what_was_missed(stage: Stage) -> None:
         "online",
         "online",
     ]
+
+
+async def test_a_look_that_cannot_see_all(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With more calls than a look takes in, nobody is free for not being among them."""
+    stage.call = call_of("alice", "bob")
+    await stage.feed.look()
+    stage.call = replace(stage.call, id="c2", caller_id="carol", participants=("carol",))
+    monkeypatch.setattr(feed, "MAX_LOOK", 1)
+    await stage.feed.look()
+    assert [stage.seen(user) for user in ("alice", "bob", "carol")] == ["busy", "busy", "busy"]
 
 
 async def test_a_look_without_the_manager_interface(stage: Stage) -> None:

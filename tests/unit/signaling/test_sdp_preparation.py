@@ -281,3 +281,32 @@ def test_usable_is_what_asterisk_can_send_to(line: str, usable: bool) -> None:  
     """UDP, an address and a port; what cannot be read is not usable either."""
     assert usable_candidate(line) is usable
     assert has_usable_candidate(f"{SMALL}a={line.removeprefix('a=')}\r\n") is usable
+
+
+def test_a_long_candidate_is_not_written_in() -> None:
+    """What is written into every medium would multiply."""
+    long = f"candidate:1 1 udp 1 198.51.100.7 5 typ host x {'y' * 211}"
+    assert len(long) == 257
+    assert not usable_candidate(long)
+    assert usable_candidate(long[:-1])
+    prepared = prepare_offer(f"{SMALL}a={long}\r\n", [long])
+    assert lines(prepared, "a=candidate") == [PLACEHOLDER]
+
+
+def test_a_description_that_grows_too_long() -> None:
+    """Asterisk would take what is beyond its limit for a message of its own."""
+    media = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n" * 31
+    many = [f"candidate:1 1 udp 1 198.51.100.7 {port} typ host" for port in range(1, 33)]
+    assert len(prepare_offer(SMALL + media, many[:20]).encode()) <= 48_000
+    with pytest.raises(InvalidSdpError):
+        prepare_offer(SMALL + media, many)
+
+
+@pytest.mark.parametrize("letter", ["x", "\u00e9"])
+def test_the_limit_is_one_of_bytes(letter: str) -> None:
+    """Of UTF-8, as they are sent."""
+    room = 48_000 - len(prepare_offer(f"{SMALL}a=\r\n", []).encode())
+    letters = letter * (room // len(letter.encode()))
+    assert len(prepare_offer(f"{SMALL}a={letters}\r\n", []).encode()) <= 48_000
+    with pytest.raises(InvalidSdpError):
+        prepare_offer(f"{SMALL}a={letters}{letter}\r\n", [])
