@@ -1,5 +1,6 @@
 """Presence and rooms in the client library."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -70,6 +71,7 @@ async def test_a_room_is_joined(stage: Stage) -> None:
     alice = await stage.sign_in()
     joins = await alice.answer_with("rooms/r1/join", ROOM)
     await alice.run("() => { window.joining = client.rooms.join('r1', { password: 'sesame' }); }")
+    await asked(joins)
     await stage.ring(caller_number="9042", room_id="r1")
     await alice.run("async () => near.watch(await joining)")
     await stage.gateway.until("answer")
@@ -105,8 +107,9 @@ async def test_a_call_from_elsewhere_rings_while_a_room_is_joined(
 ) -> None:
     """Only Asterisk's call into the room is answered by itself, whatever others write."""
     alice = await stage.sign_in()
-    await alice.answer_with("rooms/r1/join", ROOM)
+    joins = await alice.answer_with("rooms/r1/join", ROOM)
     await alice.run("() => { client.rooms.join('r1').catch(() => {}); }")
+    await asked(joins)
     await stage.ring(caller_number="1001", **claimed)
     await alice.until("incoming", "1001", "", "audio")
     assert await alice.run("() => call.state") == "ringing"
@@ -130,3 +133,10 @@ async def test_the_kinds_of_messages_are_the_services(stage: Stage) -> None:
     types = (await stage.open()).page
     text = await types.evaluate("() => document.body.textContent")
     assert [kind for kind in SignalKind if f'"{kind}"' not in text] == []
+
+
+async def asked(requests: list[Any]) -> None:
+    """Wait until the page has asked the service, which makes Asterisk ring."""
+    async with asyncio.timeout(15):
+        while not requests:  # noqa: ASYNC110 - the route handler of the browser tells nobody
+            await asyncio.sleep(0.01)
