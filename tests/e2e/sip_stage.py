@@ -107,7 +107,8 @@ async def serving(
 ) -> AsyncGenerator[SipAgent]:
     """Run an agent whose peer listens on a port of loopback, until the block is left.
 
-    It begins once the connection is up, unless the agent `needs_link` not.
+    It begins once the connection is up; where the agent `needs_link` not, once it has tried, as it
+    listens by then.
     """
     agent = SipAgent(
         asterisk=("127.0.0.1", port),
@@ -120,7 +121,11 @@ async def serving(
     )
     running = asyncio.create_task(agent.run())
     try:
-        await owner.until(lambda: agent.state == "up" or running.done() or not needs_link)
+        await owner.until(
+            lambda: (
+                agent.state == "up" or running.done() or (not needs_link and agent.last_error != "")
+            )
+        )
         yield agent
     finally:
         running.cancel()
