@@ -124,7 +124,7 @@ def create_app(
     )
     app.router.routes.append(WebSocketRoute(sockets.PATH, event_sockets))
     app.add_middleware(Envelope, measures=measures, audit=access.audit, tracing=tracing)
-    _add_resources(app)
+    _add_resources(app, access.outbound.browsers.name)
     return app
 
 
@@ -171,7 +171,7 @@ def _registry(
     )
 
 
-def _add_resources(app: FastAPI) -> None:
+def _add_resources(app: FastAPI, gateway: str) -> None:
     for resource in VOIP:
         app.include_router(resource.router, prefix=f"{PREFIX}/voip")
     app.include_router(health.details_router, prefix=f"{PREFIX}/voip")
@@ -182,7 +182,7 @@ def _add_resources(app: FastAPI) -> None:
     docs.add_docs(app)
     wallboard.add_wallboard(app)
     client.add_client(app)
-    phone.add_phone(app)
+    phone.add_phone(app, gateway)
     add_error_handlers(app)
     describe(app)
 

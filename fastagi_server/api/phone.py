@@ -1,9 +1,10 @@
 """The softphone's page, which anybody may have: what it may do is up to the token given to it."""
 
+import html
 from typing import Any
 
 from fastapi import FastAPI, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from fastagi_server import web
@@ -11,6 +12,7 @@ from fastagi_server import web
 PATH = "/phone"
 
 _FOLDER = web.FOLDER / "phone"
+_USUAL = '<meta name="gateway" content="sge-gateway">'
 _HEADERS = {
     # Media of calls need no leave of their own: they are streams, not addresses.
     "Content-Security-Policy": (
@@ -26,13 +28,19 @@ _HEADERS = {
 }
 
 
-def add_phone(app: FastAPI) -> None:
-    """Serve the page at /phone, with what it needs below it; /client has the calls' library."""
+def add_phone(app: FastAPI, gateway: str = "") -> None:
+    """Serve the page at /phone, with what it needs below it; /client has the calls' library.
+
+    `gateway` is the PJSIP endpoint that browsers are behind, if it is not the usual one.
+    """
+    text = (_FOLDER / "index.html").read_text(encoding="utf-8")
+    if gateway:
+        text = text.replace(_USUAL, f'<meta name="gateway" content="{html.escape(gateway)}">')
     app.mount(f"{PATH}/assets", _Assets(directory=_FOLDER), name="phone_assets")
 
     @app.get(PATH, name="phone_page", include_in_schema=False)
     async def page() -> Response:
-        return FileResponse(_FOLDER / "index.html", headers=_HEADERS)
+        return HTMLResponse(text, headers=_HEADERS)
 
 
 class _Assets(StaticFiles):

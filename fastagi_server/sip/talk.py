@@ -3,7 +3,8 @@
 The laws:
 
 1. The owner hears one end.
-2. A BYE is sent once, and not while the ACK of our 200 may still come (RFC 3261, 15).
+2. A BYE is sent once, and not while the ACK of our 200 may still come (RFC 3261, 15); one that a
+   lost connection left without an answer is said again over the next.
 3. 408 and 481 to any request of ours mean that the far end has no such dialog: it is over.
 4. Whoever waits for a refresh that does not come, or cannot get one through, ends the call.
 5. A lost connection ends nothing by itself: see `lost`.
@@ -12,7 +13,7 @@ The laws:
 from collections.abc import Mapping
 from typing import Any, Self
 
-from fastagi_server.sip.desk import Desk, deaf
+from fastagi_server.sip.desk import Asked, Desk, deaf
 from fastagi_server.sip.dialogs import Dialog, Origin
 from fastagi_server.sip.events import Ended
 from fastagi_server.sip.limits import Limits
@@ -48,6 +49,7 @@ class Talk:
         self._is_caller = is_caller
         self._cause: int | None = None
         self._owes_bye = False
+        self._bye: Asked | None = None
         self.dialog = dialog
         self.refreshing = Refreshing(
             desk,
@@ -73,7 +75,7 @@ class Talk:
     @property
     def is_idle(self) -> bool:
         """Whether nothing of ours waits for the far end any more."""
-        return not self.offers.awaits_ack and not self._desk.is_waiting
+        return not (self.offers.awaits_ack or self._owes_bye or self._desk.is_waiting)
 
     # -- what the owner wants --
 
@@ -117,19 +119,25 @@ class Talk:
 
     def lost(self) -> None:
         """The connection is gone: wait for the next one, and end the call when none comes."""
+        bye, self._bye = self._bye, None
+        if bye is not None and bye.transaction.is_open:
+            self._owes_bye = True
         self._desk.fail(503)
-        if not self._desk.has_ended:
+        if self._owes_bye or not self._desk.has_ended:
             self._desk.timers.start(_LOST, self._lost_seconds, self._stay_lost)
 
     def found(self) -> None:
-        """There is a connection again: ask whether the far end knows the call."""
+        """There is a connection again: ask whether the far end knows the call, or end it there."""
         self._desk.timers.stop(_LOST)
         if not self._desk.has_ended:
             self.refreshing.ask_whether_there()
+        elif not self.offers.awaits_ack:
+            self._say_owed_bye()
 
     # -- the end --
 
     def _stay_lost(self) -> None:
+        self._owes_bye = False
         self._finish(Ended(503, None, by_far_end=True))
 
     def _gone(self, status: int) -> None:
@@ -163,7 +171,7 @@ class Talk:
             return
         self._owes_bye = False
         request = self.dialog.request("BYE", *reason_fields(self._cause))
-        self._desk.ask(self.dialog, request, deaf)
+        self._bye = self._desk.ask(self.dialog, request, deaf)
 
     # -- over a restart --
 

@@ -153,9 +153,10 @@ export class AsteriskVoIPClient extends Emitter {
   refusal = null;
   #watchers = [];
 
-  constructor({ token }) {
+  constructor({ token, gateway }) {
     super();
     this.token = token;
+    this.gateway = gateway;
     window.fake = this;
     Object.assign(this, window.prepared);
   }

@@ -91,11 +91,11 @@ class PhoneStage:
 
 
 @asynccontextmanager
-async def open_phone(browser: Browser) -> AsyncGenerator[PhoneStage]:
-    """Serve the page, and open a tab for it."""
+async def open_phone(browser: Browser, gateway: str = "") -> AsyncGenerator[PhoneStage]:
+    """Serve the page, and open a tab for it; `gateway` is the endpoint, if not the usual one."""
     app = FastAPI()
     wallboard.add_wallboard(app)
-    phone.add_phone(app)
+    phone.add_phone(app, gateway)
     async with HttpServer(app, "127.0.0.1", 0) as server:
         running = asyncio.create_task(server.run())
         watched = await browser.open_page()

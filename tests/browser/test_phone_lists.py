@@ -191,6 +191,15 @@ async def test_what_the_page_may(phone: PhoneStage) -> None:
     assert phone.watched.outside == []
 
 
+async def test_the_endpoint_of_browsers(phone: PhoneStage, call_browser: Browser) -> None:
+    """Rooms ring the page by the endpoint that the service has for browsers."""
+    await phone.open()
+    assert await phone.run("return fake.gateway") == "sge-gateway"
+    async with open_phone(call_browser, "web.phones") as other:
+        await other.open()
+        assert await other.run("return fake.gateway") == "web.phones"
+
+
 async def test_by_keyboard(phone: PhoneStage) -> None:
     """Every button is reached by the tab key, in the order in which it is seen, and has a name."""
     await phone.sign_in(PREPARED)

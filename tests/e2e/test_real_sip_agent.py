@@ -9,6 +9,7 @@ from sip_stage import ANSWER, LegOwner, calling, gateway_of, on_hold, serving
 
 from fastagi_server.sip.agent import SipAgent
 from fastagi_server.sip.events import Answered, Ended, LegState, Offered, Refused, Ringing
+from fastagi_server.testing.proxy import TcpProxy
 from lab.asterisk import Asterisk
 from lab.root import Root
 
@@ -206,6 +207,27 @@ async def test_a_call_goes_on_behind_a_restart_of_ours(
         leg.hang_up()
         await after.sees_the_end(leg)
         assert await idle(sip_asterisk)
+
+
+async def test_a_bye_that_is_lost_on_its_way(sip_asterisk: Asterisk, owner: LegOwner) -> None:
+    """It is said again over the next connection, long before Asterisk misses the sound."""
+    port, listen, token = gateway_of(sip_asterisk)
+    async with (
+        TcpProxy("127.0.0.1", port) as proxy,
+        serving(owner, proxy.port, listen=listen, token=token) as agent,
+    ):
+        leg = calling(agent, owner, "600")
+        await owner.hears(leg, Answered)
+        proxy.stall("to server")
+        so_far = proxy.received("to server")
+        leg.hang_up(16)
+        await owner.until(lambda: proxy.received("to server") > so_far)
+        assert agent.legs == [leg]
+        proxy.cut(reset=True)
+        proxy.resume()
+        await owner.until(lambda: agent.legs == [])
+        assert await idle(sip_asterisk)
+        assert owner.events(leg)[-1] == Ended(None, 16, by_far_end=False)
 
 
 async def test_a_call_that_asterisk_does_not_know(

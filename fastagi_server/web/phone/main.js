@@ -26,7 +26,8 @@ let isAway = false;
 let turn = 0; // of signing in: what belongs to an earlier one is not gone on with
 
 const tokenSource = () => storedToken() ?? "";
-const client = new AsteriskVoIPClient({ token: tokenSource });
+const { content: gateway } = document.querySelector("meta[name=gateway]");
+const client = new AsteriskVoIPClient({ token: tokenSource, gateway });
 const tones = new Tones();
 const alerts = new Alerts();
 const pressed = (key) => tones.key(key);

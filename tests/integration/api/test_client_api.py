@@ -7,7 +7,10 @@ import pytest
 from fastapi import FastAPI
 
 from fastagi_server import web
+from fastagi_server.api.access import Access
 from fastagi_server.api.application import create_app
+from fastagi_server.calls.outbound import OutboundPolicy
+from fastagi_server.identities.browsers import BrowserEndpoint
 from fastagi_server.store.opening import Store
 from fastagi_server.telemetry.measures import Measures
 
@@ -52,6 +55,23 @@ async def test_a_browser_asks_whether_it_is_still_the_same(reader: httpx.AsyncCl
     )
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["cache-control"] == "public, no-cache"
+
+
+async def test_the_softphone_knows_its_endpoint(store: Store, measures: Measures) -> None:
+    """The page says by which endpoint of Asterisk's it is rung."""
+    outbound = OutboundPolicy(browsers=BrowserEndpoint("web.phones"))
+    app: FastAPI = create_app(
+        store=store,
+        measures=measures,
+        bootstrap_key="bootstrap",
+        version="1.2.3",
+        access=Access(outbound=outbound),
+    )
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        page = await client.get("/phone")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert '<meta name="gateway" content="web.phones">' in page.text
 
 
 @pytest.mark.parametrize("path", ["/client", "/client/", "/client/nothing.js", "/client/../phone"])

@@ -462,6 +462,49 @@ def test_a_lost_connection_that_stays_lost() -> None:
     assert scene.leg.is_over
 
 
+def test_a_bye_that_was_lost() -> None:
+    """It is said again over the next connection, so that the far end's channel does not stay."""
+    scene = Scene.up()
+    scene.leg.hang_up(16)
+    scene.forget()
+    scene.leg.lose()
+    scene.flush(scene.leg)
+    assert not scene.leg.is_over
+    scene.pass_time(9.9)
+    scene.leg.find()
+    scene.flush(scene.leg)
+    assert scene.lines == ["BYE"]
+    assert scene.last("BYE").headers.get("CSeq") == "3 BYE"
+    assert scene.last("BYE").headers.get("Reason") == "Q.850;cause=16"
+    scene.respond("BYE", 481)
+    assert scene.leg.is_over
+
+
+def test_a_bye_that_was_answered_is_not_said_again() -> None:
+    """The leg is over before the connection is lost."""
+    scene = Scene.up()
+    scene.leg.hang_up()
+    scene.respond("BYE", 200)
+    scene.forget()
+    scene.leg.lose()
+    scene.leg.find()
+    scene.flush(scene.leg)
+    assert scene.lines == []
+
+
+def test_a_bye_that_stays_lost() -> None:
+    """After 10 s it is forgotten: Asterisk has ended the silent call by then, or soon does."""
+    scene = Scene.up()
+    scene.leg.hang_up()
+    scene.leg.lose()
+    scene.pass_time(10)
+    scene.forget()
+    scene.leg.find()
+    scene.flush(scene.leg)
+    assert scene.lines == []
+    assert scene.leg.is_over
+
+
 def test_an_offer_that_was_lost() -> None:
     """It is refused with 503, and may be made again."""
     scene = Scene.up()
