@@ -295,6 +295,6 @@ def test_files_are_shipped() -> None:
     """Everything that the page names is there."""
     folder = Path(__file__).parents[3] / "fastagi_server" / "web" / "wallboard"
     page = (folder / "index.html").read_text()
-    for name in ("icon.svg", "wallboard.css", "main.js"):
+    for name in ("icon.svg", "base.css", "wallboard.css", "main.js"):
         assert f"wallboard/assets/{name}" in page
         assert (folder / name).is_file()
