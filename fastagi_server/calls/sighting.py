@@ -62,10 +62,14 @@ class Place:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """The channels of one linked id, by unique id: all, and when those rang that did."""
+    """The channels of one linked id, by unique id: all, and when those rang that did.
+
+    `is_registered` once one of them was claimed, be it gone or not.
+    """
 
     members: "dict[str, Sighting]" = field(default_factory=dict[str, "Sighting"])
     rings: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    is_registered: bool = False
 
 
 @dataclass(slots=True, eq=False)

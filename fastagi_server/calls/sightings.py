@@ -38,7 +38,8 @@ class Sightings:
     """The channels of one PBX: `max_channels` at most, of which `max_remembered` may be gone.
 
     Methods that are told something return the reports it leads to. `drops` counts channels
-    forgotten before their time because there were too many, save those whose story was told.
+    forgotten before their time because there were too many, save those whose story was told, in
+    their own record or in that of the call they belonged to.
     """
 
     def __init__(
@@ -161,6 +162,8 @@ class Sightings:
             sighting.is_settled = False
         sighting.call_id, sighting.noted = call_id, status
         self._wanted.pop(unique_id, None)
+        for group in sighting.groups.values():
+            group.is_registered = True
         if sighting.ended_at is not None and not sighting.is_settled:
             self._remembered.pop(unique_id, None)
             self._unsettled.setdefault(unique_id, self._turn + SETTLE_TURNS)
@@ -268,6 +271,7 @@ class Sightings:
             return
         group = self._groups.setdefault(linked_id, Group())
         sighting.groups[linked_id] = group
+        group.is_registered = group.is_registered or bool(sighting.call_id)
         group.members[sighting.unique_id] = sighting
         for phone, at in group.rings.items():
             if phone != sighting.unique_id:
@@ -279,7 +283,8 @@ class Sightings:
 
     def _drop(self, oldest_first: Iterable[str]) -> None:
         sighting = self._channels[next(iter(oldest_first))]
-        self.drops += not (sighting.is_settled and sighting.call_id)
+        is_told = any(group.is_registered for group in sighting.groups.values())
+        self.drops += not (sighting.is_settled and is_told)
         self._forget(sighting)
 
     def _forget(self, sighting: Sighting) -> None:

@@ -67,7 +67,7 @@ def test_rates_are_per_second() -> None:
         events_a_second=80.0,
         lag=0.01,
         record_lag=0.25,
-        drops=0,
+        drops={},
     )
 
 
@@ -77,7 +77,10 @@ def test_every_drop_counts() -> None:
         'sge_voip_drops_total{what="ami_event"}': 2.0,
         'sge_voip_drops_total{what="call_report"}': 1.0,
     }
-    assert busy(1, 1.0, calls(0) | dropped, calls(9) | dropped).drops == 3
+    assert busy(1, 1.0, calls(0) | dropped, calls(9) | dropped).drops == {
+        "ami_event": 2,
+        "call_report": 1,
+    }
 
 
 def test_an_asterisk_without_calls_is_no_figure() -> None:

@@ -288,6 +288,22 @@ def test_what_was_told_is_no_loss() -> None:
     assert (small.get("17.0"), small.get("18.0") is not None, small.drops) == (None, True, 0)
 
 
+def test_other_halves_of_a_registered_call_are_no_loss() -> None:
+    """Nor are the channels of Local/ that its dialplan made, when the call itself is forgotten."""
+    small = Sightings(max_remembered=1)
+    for unique_id in ("17.0", "17.1", "17.2"):
+        small.sees(Seen(unique_id, "17.0"))
+    small.claim("17.0", "call-17", CallStatus.INITIATING)
+    for unique_id in ("17.0", "17.1", "17.2"):
+        small.ends(Seen(unique_id, "17.0"), 16, NOON)
+    small.turn()
+    small.turn()
+    small.ends(Seen("18.0", "18.0"), 16, NOON)
+    small.turn()
+    small.turn()
+    assert (small.get("17.2"), small.get("18.0") is not None, small.drops) == (None, True, 0)
+
+
 def test_a_linked_id_that_changes(sightings: Sightings) -> None:
     """Bridging gives channels the oldest linked id: phones of either still ring for the caller."""
     sightings.sees(Seen("17.0", "16.5", CALLER.name))
