@@ -168,7 +168,7 @@ def test_a_call_that_nobody_registered(watched_asterisk: Asterisk, service: Serv
     assert line["context"] == "sky-genesis-voip"
     assert shown == [line["unique_id"]]
     assert measure(service, "sge_voip_calls_not_registered_total") == before + 1
-    assert not_registered(service) == []
+    assert wait_until(lambda: not_registered(service) == [], WAIT_SECONDS)
 
 
 def test_many_calls_at_once(watched_asterisk: Asterisk, service: Service) -> None:
